@@ -1,0 +1,6 @@
+-- +goose Up
+CREATE TABLE node (
+  no INT NOT NULL PRIMARY KEY,
+  owner VARCHAR(64) NOT NULL,
+  until_ms BIGINT NOT NULL
+) /*! ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin */;

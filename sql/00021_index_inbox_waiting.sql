@@ -1,0 +1,2 @@
+-- +goose Up
+CREATE INDEX inbox_waiting ON inbox (state, next_ms, id);

@@ -1,0 +1,2 @@
+-- +goose Up
+CREATE INDEX inbox_ref ON inbox (ref, id);
