@@ -12,6 +12,7 @@ import (
 	"github.com/jmoiron/sqlx"
 
 	"fenxiao/server/base/clock"
+	"fenxiao/server/base/ids"
 )
 
 const (
@@ -33,8 +34,9 @@ var errNested = errors.New("store: InTx inside InTx")
 // Tx is one attempt of a transaction. It reads like Q and writes.
 type Tx struct {
 	reader
-	raw *sqlx.Tx
-	now time.Time
+	raw  *sqlx.Tx
+	now  time.Time
+	mint *ids.Mint
 }
 
 // Now is the time at which the transaction started. A retry keeps it, so that it decides as the first attempt did.
@@ -42,6 +44,13 @@ func (tx *Tx) Now() time.Time { return tx.now }
 
 // NowMs is Now as the database has it.
 func (tx *Tx) NowMs() int64 { return tx.now.UnixMilli() }
+
+// NextID mints an id for a row that nobody outside the database knows yet. What leaves the database (a number for
+// WeChat, the id of an answer) is minted before the transaction instead.
+func (tx *Tx) NextID() int64 { return tx.mint.Next() }
+
+// Block mints n ids, ids.Stride apart, and returns the first.
+func (tx *Tx) Block(n int) int64 { return tx.mint.Block(n) }
 
 // Exec runs a statement and returns how many rows it found.
 func (tx *Tx) Exec(ctx context.Context, query string, args ...any) (int64, error) {
@@ -111,7 +120,7 @@ func (db *DB) attempt(ctx context.Context, now, started time.Time, fn func(conte
 			err = fmt.Errorf("store: panic in transaction: %v\n%s", p, debug.Stack())
 		}
 	}()
-	if err := fn(ctx, &Tx{reader{raw}, raw, now}); err != nil {
+	if err := fn(ctx, &Tx{reader{raw}, raw, now, db.Mint}); err != nil {
 		return err
 	}
 	if clock.Wall().Sub(started) > txAgeMax {
