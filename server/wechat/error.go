@@ -33,7 +33,8 @@ type Error struct {
 	HTTPStatus int    // 0 if there was no answer
 	Code       string // WeChat Pay's code or the mini-program's errcode; empty if there was none
 	Message    string
-	Cause      error // what the log should know; may be nil
+	RequestID  string // WeChat's name for the request, for asking its support; empty if it gave none
+	Cause      error  // what the log should know; may be nil
 }
 
 // Error says what happened, for logs.
@@ -47,6 +48,9 @@ func (e *Error) Error() string {
 	}
 	if e.Message != "" {
 		text += ": " + e.Message
+	}
+	if e.RequestID != "" {
+		text += " (request " + e.RequestID + ")"
 	}
 	if e.Cause != nil {
 		text += ": " + e.Cause.Error()

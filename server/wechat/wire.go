@@ -83,7 +83,10 @@ func DecodePayment(plain []byte) (Payment, error) {
 	if p.SuccessAt, err = parseTime(w.SuccessTime); err != nil {
 		return Payment{}, malformed("payment", err)
 	}
-	return p, checkAmounts("payment", p.Total, p.PayerTotal)
+	if err := checkAmounts("payment", p.Total, p.PayerTotal); err != nil {
+		return Payment{}, err
+	}
+	return p, nil
 }
 
 // EncodePayment is the inverse of DecodePayment, so that our own query's answer can go the way of a notification.
@@ -118,7 +121,10 @@ func DecodeRefund(plain []byte) (Refund, error) {
 	r := Refund{MchID: w.MchID, OutRefundNo: w.OutRefundNo, RefundID: w.RefundID, TransactionID: w.TransactionID,
 		OutTradeNo: w.OutTradeNo, State: RefundState(w.RefundStatus), Amount: money.Fen(w.Amount.Refund),
 		Total: money.Fen(w.Amount.Total), SuccessAt: at}
-	return r, checkAmounts("refund", r.Amount, r.Total)
+	if err := checkAmounts("refund", r.Amount, r.Total); err != nil {
+		return Refund{}, err
+	}
+	return r, nil
 }
 
 // EncodeRefund is the inverse of DecodeRefund.
@@ -146,7 +152,10 @@ func DecodeTransfer(plain []byte) (Transfer, error) {
 	if t.UpdatedAt, err = parseTime(w.UpdateTime); err != nil {
 		return Transfer{}, malformed("transfer", err)
 	}
-	return t, checkAmounts("transfer", t.Amount)
+	if err := checkAmounts("transfer", t.Amount); err != nil {
+		return Transfer{}, err
+	}
+	return t, nil
 }
 
 // EncodeTransfer is the inverse of DecodeTransfer.
