@@ -1,0 +1,2 @@
+-- +goose Up
+CREATE INDEX customer_phone ON customer (phone_hash, id);

@@ -1,0 +1,2 @@
+-- +goose Up
+CREATE INDEX distributor_upline ON distributor (upline_id, id);

@@ -1,0 +1,2 @@
+-- +goose Up
+CREATE INDEX distributor_application_customer ON distributor_application (customer_id, id);

@@ -1,0 +1,2 @@
+-- +goose Up
+CREATE INDEX binding_customer ON binding (customer_id, id);
