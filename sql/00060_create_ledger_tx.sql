@@ -1,0 +1,7 @@
+-- +goose Up
+CREATE TABLE ledger_tx (
+  id BIGINT NOT NULL PRIMARY KEY,
+  kind VARCHAR(32) NOT NULL,
+  ref VARCHAR(64) NOT NULL UNIQUE,
+  at_ms BIGINT NOT NULL
+) /*! ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin */;
