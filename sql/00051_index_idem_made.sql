@@ -1,0 +1,2 @@
+-- +goose Up
+CREATE INDEX idem_made ON idem (made_ms);
