@@ -1,0 +1,26 @@
+-- +goose Up
+CREATE TABLE commission_rule (
+  id BIGINT NOT NULL PRIMARY KEY,
+  rule_key BIGINT NOT NULL,
+  version INT NOT NULL,
+  name VARCHAR(100) NOT NULL,
+  scope_kind VARCHAR(16) NOT NULL,
+  scope_id BIGINT NOT NULL,
+  category VARCHAR(64) NOT NULL,
+  level_id BIGINT NOT NULL,
+  payee VARCHAR(16) NOT NULL,
+  kind VARCHAR(16) NOT NULL,
+  rate_bp INT NOT NULL,
+  amount_fen BIGINT NOT NULL,
+  priority INT NOT NULL,
+  from_ms BIGINT NOT NULL,
+  until_ms BIGINT NOT NULL,
+  status VARCHAR(16) NOT NULL,
+  gate VARCHAR(500) NOT NULL,
+  created_ms BIGINT NOT NULL,
+  created_by VARCHAR(64) NOT NULL,
+  asked_by VARCHAR(64) NOT NULL,
+  published_ms BIGINT NOT NULL,
+  published_by VARCHAR(64) NOT NULL,
+  UNIQUE (rule_key, version)
+) /*! ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin */;

@@ -1,0 +1,25 @@
+-- +goose Up
+CREATE TABLE share (
+  id BIGINT NOT NULL PRIMARY KEY,
+  order_id BIGINT NOT NULL,
+  line_id BIGINT NOT NULL,
+  tier VARCHAR(16) NOT NULL,
+  revision INT NOT NULL,
+  payee_id BIGINT NOT NULL,
+  level_id BIGINT NOT NULL,
+  cycle VARCHAR(16) NOT NULL,
+  rule_id BIGINT NOT NULL,
+  rule_version INT NOT NULL,
+  kind VARCHAR(16) NOT NULL,
+  base_fen BIGINT NOT NULL,
+  qty BIGINT NOT NULL,
+  rate_bp INT NOT NULL,
+  unit_fen BIGINT NOT NULL,
+  raw_fen BIGINT NOT NULL,
+  sum_fen BIGINT NOT NULL,
+  cap_fen BIGINT NOT NULL,
+  amount_fen BIGINT NOT NULL,
+  inputs TEXT NOT NULL,
+  created_ms BIGINT NOT NULL,
+  UNIQUE (line_id, tier, revision)
+) /*! ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin */;

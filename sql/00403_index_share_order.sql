@@ -1,0 +1,2 @@
+-- +goose Up
+CREATE INDEX share_order ON share (order_id);

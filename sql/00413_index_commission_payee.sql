@@ -1,0 +1,2 @@
+-- +goose Up
+CREATE INDEX commission_payee ON commission (payee_id, id);

@@ -1,0 +1,2 @@
+-- +goose Up
+CREATE INDEX commission_line ON commission (line_id);

@@ -1,0 +1,2 @@
+-- +goose Up
+CREATE INDEX commission_refund ON commission (refund_id);

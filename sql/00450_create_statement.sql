@@ -1,0 +1,28 @@
+-- +goose Up
+CREATE TABLE statement (
+  id BIGINT NOT NULL PRIMARY KEY,
+  distributor_id BIGINT NOT NULL,
+  cycle VARCHAR(16) NOT NULL,
+  period INT NOT NULL,
+  from_ms BIGINT NOT NULL,
+  until_ms BIGINT NOT NULL,
+  accrued_fen BIGINT NOT NULL,
+  reversed_fen BIGINT NOT NULL,
+  adjusted_fen BIGINT NOT NULL,
+  total_fen BIGINT NOT NULL,
+  row_count BIGINT NOT NULL,
+  late_fen BIGINT NOT NULL,
+  late_count BIGINT NOT NULL,
+  state VARCHAR(16) NOT NULL,
+  drafted_ms BIGINT NOT NULL,
+  open_ms BIGINT NOT NULL,
+  dispute_until_ms BIGINT NOT NULL,
+  disputed_ms BIGINT NOT NULL,
+  dispute_note VARCHAR(500) NOT NULL,
+  confirmed_ms BIGINT NOT NULL,
+  confirmed_by VARCHAR(64) NOT NULL,
+  confirm_note VARCHAR(500) NOT NULL,
+  posted_ms BIGINT NOT NULL,
+  debt_repaid_fen BIGINT NOT NULL,
+  UNIQUE (distributor_id, cycle, period)
+) /*! ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin */;
