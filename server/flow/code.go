@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"time"
 
 	"github.com/skip2/go-qrcode"
 
@@ -17,12 +16,6 @@ import (
 	"fenxiao/server/store/auditlog"
 	"fenxiao/server/wechat"
 )
-
-// Limiter counts one call of key under the limit called name, perMinute on average and burst at once. It says whether
-// the call is allowed, else after how long the next one will be.
-type Limiter interface {
-	Limit(ctx context.Context, name, key string, perMinute, burst int) (allowed bool, retryAfter time.Duration, err error)
-}
 
 // How often mini-program codes may be drawn: WeChat allows an app 5,000 a minute; what is kept costs nothing.
 const (

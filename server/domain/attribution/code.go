@@ -88,6 +88,18 @@ func (c Code) fault(at time.Time) Reason {
 // Works says whether the code binds and is drawn at an instant.
 func (c Code) Works(at time.Time) bool { return c.fault(at) == "" }
 
+// MustWork returns nil for a working code, else the refusal that tells the person why.
+func (c Code) MustWork(at time.Time) error {
+	switch c.fault(at) {
+	case CodeDisabled:
+		return ErrCodeDisabled
+	case CodeExpired:
+		return ErrCodeExpired
+	default:
+		return nil
+	}
+}
+
 const (
 	codeColumns = `id, code, distributor_id, target_kind, target_id, channel, status, expires_ms, made_ms, disabled_ms, disabled_by, reason`
 

@@ -109,3 +109,7 @@ func (p Policy) protects(b Binding, at time.Time) bool {
 func (p Policy) recentBuyer(lastOrder, at time.Time) bool {
 	return !lastOrder.IsZero() && at.Before(lastOrder.Add(time.Duration(p.RebindIdleDays)*day))
 }
+
+func policyVersion(ctx context.Context, q store.Q, version int) (Policy, error) {
+	return setting.Version(ctx, q, PolicySetting, version, DefaultPolicy())
+}
