@@ -146,7 +146,7 @@ var ErrPhone = errs.E(errs.Invalid, "customer.phone_invalid", "请填写 11 位�
 // CheckPhone returns a phone as 11 digits, without country code, spaces and hyphens, or ErrPhone.
 func CheckPhone(text string) (string, error) {
 	p := strings.NewReplacer(" ", "", "-", "").Replace(text)
-	p = strings.TrimPrefix(strings.TrimPrefix(p, "+"), "86")
+	p = strings.TrimPrefix(strings.TrimPrefix(p, "+86"), "86")
 	if len(p) != 11 || p[0] != '1' || p[1] < '3' || p[1] > '9' {
 		return "", ErrPhone
 	}
