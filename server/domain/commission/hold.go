@@ -7,6 +7,7 @@ import (
 
 	"fenxiao/server/base"
 	"fenxiao/server/base/errs"
+	"fenxiao/server/base/ids"
 	"fenxiao/server/store"
 )
 
@@ -18,20 +19,27 @@ const (
 	HoldDistributor HoldScope = "distributor" // all unripe commissions of a distributor: an investigation
 )
 
+type holdKind struct{}
+
+func (holdKind) Prefix() string { return "ho" }
+
+// HoldID is the id of a hold that an operator makes; shown, it is the hold's reference.
+type HoldID = ids.ID[holdKind]
+
 // distributorHoldMax is how long a distributor's commissions may be held unless the hold is renewed.
 const distributorHoldMax = 30 * 24 * time.Hour
 
 // Held is a hold as it is stored. While one is in force no row it covers ripens.
 type Held struct {
-	ID         int64     `db:"id"`
-	Scope      HoldScope `db:"scope"`
-	ScopeID    int64     `db:"scope_id"`
-	Ref        string    `db:"ref"` // of what holds it, "refund:rf…"
-	Reason     string    `db:"reason"`
-	Actor      string    `db:"actor"`
-	FromMs     int64     `db:"from_ms"`
-	UntilMs    int64     `db:"until_ms"` // 0: until released
-	ReleasedMs int64     `db:"released_ms"`
+	ID         int64     `db:"id" json:"-"`
+	Scope      HoldScope `db:"scope" json:"scope"`
+	ScopeID    int64     `db:"scope_id" json:"scope_id"`
+	Ref        string    `db:"ref" json:"ref"` // of what holds it, "refund:rf…"
+	Reason     string    `db:"reason" json:"reason"`
+	Actor      string    `db:"actor" json:"-"`
+	FromMs     int64     `db:"from_ms" json:"from_ms"`
+	UntilMs    int64     `db:"until_ms" json:"until_ms"` // 0: until released
+	ReleasedMs int64     `db:"released_ms" json:"released_ms"`
 }
 
 // HoldInput asks for one hold per thing in ScopeIDs, all under one reference.
