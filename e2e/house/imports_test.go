@@ -63,7 +63,7 @@ var floors = map[string]int{
 
 // sideways lists the imports that are allowed on one floor.
 var sideways = map[string][]string{
-	"fenxiao/server/adminapi":     {"fenxiao/server/httpx"},
+	"fenxiao/server/adminapi":     {"fenxiao/server/httpx", "fenxiao/jobs"},
 	"fenxiao/miniprogram-api":     {"fenxiao/server/httpx"},
 	"fenxiao/server/domain":       {},
 	"fenxiao/server/store":        {"fenxiao/server/store"}, // inbox, outbox and the like stand on store

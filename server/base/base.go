@@ -28,6 +28,7 @@ type (
 	statementKind   struct{}
 	withdrawalKind  struct{}
 	adminKind       struct{}
+	eventKind       struct{}
 )
 
 func (customerKind) Prefix() string    { return "cu" }
@@ -51,6 +52,7 @@ func (commissionKind) Prefix() string  { return "cm" }
 func (statementKind) Prefix() string   { return "st" }
 func (withdrawalKind) Prefix() string  { return "wd" }
 func (adminKind) Prefix() string       { return "ad" }
+func (eventKind) Prefix() string       { return "ev" }
 
 type (
 	CustomerID    = ids.ID[customerKind]
@@ -74,6 +76,7 @@ type (
 	StatementID   = ids.ID[statementKind]
 	WithdrawalID  = ids.ID[withdrawalKind]
 	AdminID       = ids.ID[adminKind]
+	EventID       = ids.ID[eventKind] // in the inbox or outbox
 )
 
 // Tier says why a payee has a share of a line. There are these three and no others: an upline of an upline cannot

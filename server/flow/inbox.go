@@ -6,7 +6,11 @@ import (
 	"fmt"
 	"time"
 
+	"fenxiao/server/base"
 	"fenxiao/server/base/errs"
+	"fenxiao/server/base/reqid"
+	"fenxiao/server/store"
+	"fenxiao/server/store/auditlog"
 	"fenxiao/server/store/inbox"
 	"fenxiao/server/wechat"
 )
@@ -19,6 +23,28 @@ const (
 
 // ErrNotification is what WeChat gets for a notification that cannot be taken; it sends it again.
 var ErrNotification = errs.E(errs.Malformed, "wechat.notification_refused", "通知无法受理", errs.EN("The notification cannot be accepted."))
+
+// ErrNoEvent says that an event is not there, or has been applied already.
+var ErrNoEvent = errs.E(errs.NotFound, "inbox.not_waiting", "该通知不存在或已处理", errs.EN("There is no such event, or it has been applied."))
+
+// ReplayEvent lets an event that was kept, or backs off, be tried again now.
+func (f *Flow) ReplayEvent(ctx context.Context, id base.EventID, by base.Actor) error {
+	entry := f.DB.Mint.Next()
+	err := f.DB.InTx(ctx, "flow.replay_event", func(ctx context.Context, tx *store.Tx) error {
+		ok, err := inbox.Revive(ctx, tx, int64(id))
+		if err == nil && !ok {
+			err = ErrNoEvent
+		}
+		if err != nil {
+			return err
+		}
+		return auditlog.Write(ctx, tx, auditlog.Entry{ID: entry, Actor: by, Action: "inbox.replay", Object: id.String(), RequestID: reqid.Of(ctx)})
+	})
+	if err == nil {
+		f.Wake()
+	}
+	return err
+}
 
 // TakeNotification stores a verified notification whole, under its unique id, and wakes the applier. Once it returns,
 // the notification may be acknowledged: it will be applied exactly once.

@@ -1,0 +1,22 @@
+// Package miniprogramapi is the door for customers and distributors, who come with the mini-program, and for WeChat's
+// notifications: thin operations that decode, call flow or read a domain, and encode. One file per resource.
+package miniprogramapi
+
+import (
+	"fenxiao/server/access"
+	"fenxiao/server/flow"
+	"fenxiao/server/httpx"
+	"fenxiao/server/wechat"
+)
+
+// API holds what the operations call.
+type API struct {
+	Flow      *flow.Flow
+	Customers *access.Customers
+	Pay       wechat.Pay
+}
+
+// Register adds all operations.
+func (a *API) Register(api *httpx.API) {
+	a.registerNotify(api)
+}

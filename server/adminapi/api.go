@@ -1,0 +1,29 @@
+// Package adminapi is the door for the people who run the shop: thin operations that decode, call flow or read a domain,
+// and encode. One file per resource.
+package adminapi
+
+import (
+	"context"
+
+	"fenxiao/server/access"
+	"fenxiao/server/flow"
+	"fenxiao/server/httpx"
+)
+
+// API holds what the operations call.
+type API struct {
+	Flow   *flow.Flow
+	Admins *access.Admins
+	Jobs   Jobs
+}
+
+// Jobs runs due work on demand.
+type Jobs interface {
+	RunNamed(ctx context.Context, name string) (done int, err error)
+}
+
+// Register adds all operations.
+func (a *API) Register(api *httpx.API) {
+	a.registerSession(api)
+	a.registerSystem(api)
+}
