@@ -1,0 +1,2 @@
+-- +goose Up
+CREATE INDEX product_status ON product (status, id);

@@ -1,0 +1,28 @@
+-- +goose Up
+CREATE TABLE shop_order (
+  id BIGINT NOT NULL PRIMARY KEY,
+  customer_id BIGINT NOT NULL,
+  state VARCHAR(16) NOT NULL,
+  goods_fen BIGINT NOT NULL,
+  discount_fen BIGINT NOT NULL,
+  freight_fen BIGINT NOT NULL,
+  total_fen BIGINT NOT NULL,
+  refunded_fen BIGINT NOT NULL,
+  freight_refunded_fen BIGINT NOT NULL,
+  pricing TEXT NOT NULL,
+  policy_version INT NOT NULL,
+  delivery VARCHAR(16) NOT NULL,
+  region_code INT NOT NULL,
+  address_enc TEXT NOT NULL,
+  remark VARCHAR(200) NOT NULL,
+  created_ms BIGINT NOT NULL,
+  expires_ms BIGINT NOT NULL,
+  close_ms BIGINT NOT NULL,
+  close_tries INT NOT NULL,
+  paid_ms BIGINT NOT NULL,
+  completed_ms BIGINT NOT NULL,
+  cancelled_ms BIGINT NOT NULL,
+  cancel_reason VARCHAR(200) NOT NULL,
+  cancelled_by VARCHAR(64) NOT NULL,
+  version INT NOT NULL
+) /*! ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin */;

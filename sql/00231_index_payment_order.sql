@@ -1,0 +1,2 @@
+-- +goose Up
+CREATE INDEX payment_order ON payment (order_id);

@@ -1,0 +1,2 @@
+-- +goose Up
+CREATE INDEX fulfilment_order ON fulfilment (order_id, id);

@@ -1,0 +1,2 @@
+-- +goose Up
+CREATE INDEX fulfilment_due ON fulfilment (state, due_ms);

@@ -1,0 +1,2 @@
+-- +goose Up
+CREATE INDEX refund_order ON refund (order_id, id);
