@@ -3,34 +3,25 @@ package main
 import (
 	"context"
 	"fmt"
-	"log/slog"
 	"os"
+	"path/filepath"
 
+	"fenxiao/config"
 	"fenxiao/server/wechat/sim"
 )
 
-// runWxsim serves the WeChat simulator alone until it is interrupted.
 func runWxsim(ctx context.Context, c *call) error {
 	f := c.flags()
-	addr := f.String("addr", "127.0.0.1:8099", "where to listen; port 0 takes a free one, merchant.json names it")
-	dir := f.String("dir", "", "folder for keys, merchant.json and books; it is kept and goes on when started again (required)")
-	certs := f.Bool("certificates", false, "the merchant also has a platform certificate, as older merchants do")
+	addr := f.String("addr", "127.0.0.1:8090", "`HOST:PORT` to listen at; port 0 takes a free one")
+	dir := f.String("dir", "", "`DIR` for keys, books and merchant.json, which any WeChat Pay client can use")
 	if err := c.parse(f, 0); err != nil {
 		return err
 	}
 	if *dir == "" {
-		return c.misused("--dir is required")
+		return c.misused("--dir DIR is missing")
 	}
-	o := sim.Options{
-		Dir: *dir, Certificates: *certs, Production: os.Getenv("FENXIAO_ENV") == "production" || os.Getenv("ENV") == "production",
-		Log: slog.New(slog.NewTextHandler(c.errOut, nil)),
-	}
+	o := sim.Options{Dir: *dir, Log: newLog(c.errOut, config.Default().Log), Production: os.Getenv("ENV") == "production"}
 	return sim.Run(ctx, o, *addr, func(base string) {
-		fmt.Fprintf(c.out, `模拟微信 SIMULATED WeChat: no real money moves.
-
-API       %s   (in place of https://api.weixin.qq.com and https://api.mch.weixin.qq.com)
-Page      %s/_sim/   (pay and confirm as the user)
-Keys      %s   (merchant.json, apiclient_key.pem, apiclient_cert.pem, wechatpay_pub_key.pem)
-`, base, base, *dir)
+		fmt.Fprintf(c.out, "WeChat simulator (模拟, not WeChat) at %s\ncontrol and people: %s/_sim/\nfor clients: %s\n", base, base, filepath.Join(*dir, "merchant.json"))
 	})
 }

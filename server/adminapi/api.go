@@ -14,6 +14,7 @@ import (
 type API struct {
 	Flow   *flow.Flow
 	Admins *access.Admins
+	Auth   *httpx.AdminAuth
 	Jobs   Jobs
 }
 

@@ -21,6 +21,9 @@ const (
 	dropNodeSQL = `UPDATE node SET until_ms = 0 WHERE no = ? AND owner = ?`
 )
 
+// ErrNodeLost says that a node number was not renewed in time and is another process's by now.
+var ErrNodeLost = errors.New("store: the node number was lost")
+
 // Node is a leased number for minting ids.
 type Node struct {
 	db    *DB
@@ -82,7 +85,7 @@ func (n *Node) Renew(ctx context.Context) error {
 		now := clock.Wall()
 		ok, err := tx.ExecOne(ctx, takeNodeSQL, n.owner, now.Add(nodeLease).UnixMilli(), n.no, now.UnixMilli(), n.owner)
 		if err == nil && !ok {
-			err = fmt.Errorf("node number %d was lost", n.no)
+			err = fmt.Errorf("%w: %d", ErrNodeLost, n.no)
 		}
 		return err
 	})
