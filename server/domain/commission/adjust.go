@@ -93,7 +93,7 @@ func AdjustmentByID(ctx context.Context, q store.Q, id base.CommissionID) (Adjus
 // Adjustments lists them, newest first, at most 100.
 func Adjustments(ctx context.Context, q store.Q, state AdjustmentState, before base.CommissionID, limit int) ([]Adjustment, error) {
 	var out []Adjustment
-	err := q.Select(ctx, &out, listAdjustmentsSQL, state, state, before, before, max(1, min(limit, listMax)))
+	err := q.Select(ctx, &out, listAdjustmentsSQL, state, state, before, before, pageOf(limit))
 	return out, err
 }
 

@@ -145,7 +145,7 @@ func Versions(ctx context.Context, q store.Q, key base.RuleID) ([]Rule, error) {
 // Rules lists rule versions, newest first, at most 100.
 func Rules(ctx context.Context, q store.Q, status Status, before base.RuleID, limit int) ([]Rule, error) {
 	var rules []Rule
-	err := q.Select(ctx, &rules, listRulesSQL, status, status, before, before, max(1, min(limit, listMax)))
+	err := q.Select(ctx, &rules, listRulesSQL, status, status, before, before, pageOf(limit))
 	return rules, err
 }
 

@@ -94,9 +94,17 @@ WHERE (? = 0 OR order_id = ?) AND (? = 0 OR payee_id = ?) AND (? = '' OR kind = 
 
 const listMax = 100
 
+// pageOf bounds the length of a list; 0 is the most there may be.
+func pageOf(limit int) int {
+	if limit < 1 || limit > listMax {
+		return listMax
+	}
+	return limit
+}
+
 // List returns rows, newest first, at most 100.
 func List(ctx context.Context, q store.Q, f Filter) ([]Row, error) {
 	var rows []Row
-	err := q.Select(ctx, &rows, listRowsSQL, f.Order, f.Order, f.Payee, f.Payee, f.Kind, f.Kind, f.Before, f.Before, max(1, min(f.Limit, listMax)))
+	err := q.Select(ctx, &rows, listRowsSQL, f.Order, f.Order, f.Payee, f.Payee, f.Kind, f.Kind, f.Before, f.Before, pageOf(f.Limit))
 	return rows, err
 }

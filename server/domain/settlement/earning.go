@@ -56,7 +56,7 @@ FROM commission c LEFT JOIN statement s ON c.period > 0 AND s.distributor_id = c
 // Earnings lists a distributor's commissions, newest first, at most 100, each with its state at now.
 func Earnings(ctx context.Context, q store.Q, payee base.DistributorID, before base.CommissionID, limit int, now time.Time) ([]Earning, error) {
 	var out []Earning
-	if err := q.Select(ctx, &out, earningsSQL, base.Ms(now), payee, before, before, max(1, min(limit, listMax))); err != nil {
+	if err := q.Select(ctx, &out, earningsSQL, base.Ms(now), payee, before, before, pageOf(limit)); err != nil {
 		return nil, fmt.Errorf("list earnings: %w", err)
 	}
 	for i := range out {

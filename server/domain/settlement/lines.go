@@ -36,7 +36,7 @@ const (
 // Lines returns a statement's rows after one, oldest first, at most 100.
 func Lines(ctx context.Context, q store.Q, s Statement, after base.CommissionID, limit int) ([]Line, error) {
 	var out []Line
-	err := q.Select(ctx, &out, linesSQL, s.Cycle, s.First, s.Distributor, after, max(1, min(limit, listMax)))
+	err := q.Select(ctx, &out, linesSQL, s.Cycle, s.First, s.Distributor, after, pageOf(limit))
 	return out, err
 }
 

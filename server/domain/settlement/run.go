@@ -141,6 +141,6 @@ func endRun(ctx context.Context, tx *store.Tx, r Run) error {
 // Runs lists settlement runs, newest period first.
 func Runs(ctx context.Context, q store.Q, limit int) ([]Run, error) {
 	var runs []Run
-	err := q.Select(ctx, &runs, listRunsSQL, max(1, min(limit, listMax)))
+	err := q.Select(ctx, &runs, listRunsSQL, pageOf(limit))
 	return runs, err
 }

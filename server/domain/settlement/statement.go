@@ -107,6 +107,14 @@ func must(from, to State) {
 	}
 }
 
+// pageOf bounds the length of a list; 0 is the most there may be.
+func pageOf(limit int) int {
+	if limit < 1 || limit > listMax {
+		return listMax
+	}
+	return limit
+}
+
 // ByID reads one statement.
 func ByID(ctx context.Context, q store.Q, id base.StatementID) (Statement, error) {
 	var s Statement
@@ -137,7 +145,7 @@ func (f Filter) args() []any {
 // List returns statements, newest first, at most 100.
 func List(ctx context.Context, q store.Q, f Filter) ([]Statement, error) {
 	var out []Statement
-	err := q.Select(ctx, &out, listSQL, append(f.args(), f.Before, f.Before, max(1, min(f.Limit, listMax)))...)
+	err := q.Select(ctx, &out, listSQL, append(f.args(), f.Before, f.Before, pageOf(f.Limit))...)
 	return out, err
 }
 
