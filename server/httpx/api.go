@@ -55,6 +55,7 @@ type Op struct {
 	Status      int    // of success; 0: 200 with a body, 204 without
 	Errors      []int  // statuses of refusals besides the usual ones
 	Rate        Rate   // an own limit; zero: none
+	Unlimited   bool   // not counted at all: health, notifications that others send in bursts
 	MaxBody     int64  // bytes; 0: the engine's
 	Timeout     time.Duration
 	Root        bool     // the path is not below the prefix
@@ -158,6 +159,8 @@ var (
 	opForm    = regexp.MustCompile(`^[a-z][a-z0-9]*(-[a-z0-9]+)*$`)
 )
 
+const opIDMax = 64 // it is part of what idempotency keys are scoped by
+
 // complete checks an operation and gives it its full path.
 func (a *API) complete(op Op) Op {
 	if !op.Root {
@@ -183,7 +186,7 @@ func (op Op) faults() []string {
 			out = append(out, fmt.Sprintf("operation %q (%s %s) %s", op.ID, op.Method, op.Path, what))
 		}
 	}
-	say(opForm.MatchString(op.ID), "needs an id like request-withdrawal")
+	say(opForm.MatchString(op.ID) && len(op.ID) <= opIDMax, "needs an id like request-withdrawal")
 	say(op.Method != "" && strings.HasPrefix(op.Path, "/"), "needs a method and a path")
 	say(op.Summary != "", "needs a summary")
 	say(op.Permission != "", `needs a permission; say "public" if everybody may`)

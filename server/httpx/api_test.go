@@ -20,12 +20,14 @@ import (
 
 	"fenxiao/server/access"
 	"fenxiao/server/base"
+	"fenxiao/server/base/clock"
 	"fenxiao/server/base/crypt"
 	"fenxiao/server/base/errs"
 	"fenxiao/server/base/money"
 	"fenxiao/server/httpx"
 	"fenxiao/server/store"
 	"fenxiao/server/store/idem"
+	"fenxiao/server/store/storetest"
 )
 
 // authFunc is a log-in made of a function.
@@ -549,4 +551,26 @@ func TestDocs_NeedNoOtherSite(t *testing.T) {
 	require.Empty(t, plain.Header.Get("Content-Encoding"))
 	require.Contains(t, plain.body, ".swagger-ui")
 	require.Equal(t, 404, s.do("GET", "/docs/page.html", "").StatusCode)
+}
+
+func TestRegisterRaw_BodyIsBoundedAndPartOfTheKey(t *testing.T) {
+	t.Parallel()
+	db := storetest.SQLite(t, clock.NewManual(storetest.Start))
+	never := limiterFunc(func(string, string) (bool, time.Duration, error) { return false, time.Second, nil })
+	s := newSite(t, httpx.Audience{Idem: newIdem(t, db), Limiter: never, Rate: httpx.Rate{PerMinute: 1, Burst: 1}}, func(a *httpx.API) {
+		read := func(c *gin.Context) {
+			b, err := io.ReadAll(c.Request.Body)
+			c.String(200, "%d %v", len(b), err)
+		}
+		httpx.RegisterRaw(a, httpx.Op{ID: "notify", Method: "POST", Path: "/notify", Root: true, Summary: "Notify", Permission: access.Public, MaxBody: 10, Unlimited: true}, read)
+		httpx.RegisterRaw(a, httpx.Op{ID: "upload", Method: "POST", Path: "/upload", Root: true, Summary: "Upload", Permission: access.Customer, Idempotent: true, Unlimited: true}, read)
+	})
+	require.Equal(t, "10 <nil>", s.do("POST", "/notify", "0123456789").body)
+	require.Equal(t, "10 http: request body too large", s.do("POST", "/notify", "01234567890").body)
+	up := func(body string) reply {
+		return s.do("POST", "/upload", body, "As", "customer", "Idempotency-Key", aKey)
+	}
+	require.Equal(t, "3 <nil>", up("abc").body)
+	require.Equal(t, "true", up("abc").Header.Get("Idempotency-Replayed"))
+	require.Equal(t, "idem.mismatch", up("abd").code())
 }

@@ -37,8 +37,10 @@ func (a *API) serve(r *route, c *gin.Context, handler gin.HandlerFunc) {
 	if err == nil {
 		err = r.checkQuery(c.Request.URL)
 	}
-	if err == nil && !r.raw {
+	if err == nil && (!r.raw || r.op.Idempotent) {
 		err = a.readBody(r, c)
+	} else if err == nil {
+		a.boundBody(r, c)
 	}
 	if err != nil {
 		WriteError(c, err)
@@ -77,11 +79,13 @@ func (a *API) admit(r *route, c *gin.Context, s *state) error {
 		s.principal = p
 		caller = p.Actor.String()
 	}
-	if err := a.limit(ctx, a.audience.Name, caller, a.audience.Rate); err != nil {
-		return err
-	}
-	if err := a.limit(ctx, r.op.ID, caller, r.op.Rate); err != nil {
-		return err
+	if !r.op.Unlimited {
+		if err := a.limit(ctx, a.audience.Name, caller, a.audience.Rate); err != nil {
+			return err
+		}
+		if err := a.limit(ctx, r.op.ID, caller, r.op.Rate); err != nil {
+			return err
+		}
 	}
 	if r.op.Permission == access.Public {
 		return nil // a token that has expired is no reason to hide what everybody may see
@@ -144,10 +148,7 @@ func (a *API) readBody(r *route, c *gin.Context) error {
 	if c.Request.Body == nil || c.Request.Body == http.NoBody {
 		return nil
 	}
-	limit := r.op.MaxBody
-	if limit == 0 {
-		limit = a.engine.opts.BodyMaxBytes
-	}
+	limit := a.bodyMax(r)
 	if c.Request.ContentLength > limit {
 		return errTooLarge
 	}
@@ -172,6 +173,23 @@ func (a *API) readBody(r *route, c *gin.Context) error {
 	c.Request.Body = io.NopCloser(bytes.NewReader(body))
 	c.Set(bodyKey, body)
 	return nil
+}
+
+func (a *API) bodyMax(r *route) int64 {
+	if r.op.MaxBody > 0 {
+		return r.op.MaxBody
+	}
+	return a.engine.opts.BodyMaxBytes
+}
+
+// boundBody bounds the body of a raw route, which reads it by itself.
+func (a *API) boundBody(r *route, c *gin.Context) {
+	if c.Request.Body != nil {
+		c.Request.Body = http.MaxBytesReader(c.Writer, c.Request.Body, a.bodyMax(r))
+	}
+	if d := a.engine.opts.RequestTimeout; d > 0 && r.op.Timeout >= 0 {
+		_ = http.NewResponseController(c.Writer).SetReadDeadline(clock.Wall().Add(max(d, r.op.Timeout))) // what cannot have one is no connection
+	}
 }
 
 const bodyKey = "fenxiao.body"

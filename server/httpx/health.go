@@ -62,11 +62,11 @@ type checkResult struct {
 // RegisterHealth adds /healthz (the process is alive) and /readyz (it can serve). What is wrong in detail goes to the
 // log, because everybody may ask.
 func RegisterHealth(a *API, checks ...Check) {
-	RegisterRaw(a, Op{ID: "health", Method: http.MethodGet, Path: "/healthz", Root: true, Summary: "Alive", Tags: []string{"system"}, Permission: access.Public},
+	RegisterRaw(a, Op{ID: "health", Method: http.MethodGet, Path: "/healthz", Root: true, Summary: "Alive", Tags: []string{"system"}, Permission: access.Public, Unlimited: true},
 		func(c *gin.Context) { c.JSON(http.StatusOK, healthBody{Status: "ok"}) })
 	RegisterRaw(a, Op{
 		ID: "ready", Method: http.MethodGet, Path: "/readyz", Root: true, Summary: "Ready to serve",
-		Description: "503 while stopping, or while something critical fails.", Tags: []string{"system"}, Permission: access.Public,
+		Description: "503 while stopping, or while something critical fails.", Tags: []string{"system"}, Permission: access.Public, Unlimited: true,
 		Errors: []int{http.StatusServiceUnavailable},
 	}, func(c *gin.Context) {
 		body, ready := a.engine.runChecks(c.Request.Context(), checks)
