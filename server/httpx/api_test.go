@@ -82,7 +82,7 @@ type orderItem struct {
 
 type echoInput struct {
 	ID     base.OrderID `path:"id"`
-	After  base.OrderID `query:"after"`
+	After  base.OrderID `query:"after" doc:"the order before"`
 	Status []string     `query:"status" maxItems:"3"`
 	On     time.Time    `query:"on"`
 	httpx.FeedInput
@@ -510,6 +510,9 @@ func TestOpenAPI_DocumentsEveryRoute(t *testing.T) {
 		m := p.(map[string]any)
 		if m["name"] == "id" {
 			require.Equal(t, "^or[0-9a-hjkmnp-tv-z]{13}$", m["schema"].(map[string]any)["pattern"])
+		}
+		if m["name"] == "after" {
+			require.Equal(t, "the order before", m["description"])
 		}
 		seen = append(seen, fmt.Sprint(m["in"], ":", m["name"]))
 	}

@@ -143,8 +143,9 @@ func idSchema(t reflect.Type) *huma.Schema {
 
 // idParam is a parameter that is an id.
 type idParam struct {
-	in, name string
-	typ      reflect.Type
+	in, name, doc string
+	required      bool
+	typ           reflect.Type
 }
 
 // idParams finds the parameters of an input that are ids. huma would read them as numbers, because their kind is one.
@@ -161,7 +162,7 @@ func idParams(t reflect.Type) []idParam {
 			switch {
 			case name == "":
 			case isID(f.Type):
-				out = append(out, idParam{in, name, f.Type})
+				out = append(out, idParam{in, name, f.Tag.Get("doc"), in == "path" || f.Tag.Get("required") == "true", f.Type})
 			case f.Type.Kind() == reflect.Slice && isID(f.Type.Elem()):
 				panic(fmt.Sprintf("httpx: parameter %s is a list of ids; take strings and ids.Parse them", name))
 			}
@@ -181,5 +182,5 @@ func (p idParam) parse(text string) (int64, error) {
 
 // document is the parameter as the OpenAPI document shows it.
 func (p idParam) document() *huma.Param {
-	return &huma.Param{Name: p.name, In: p.in, Required: p.in == "path", Schema: idSchema(p.typ)}
+	return &huma.Param{Name: p.name, In: p.in, Description: p.doc, Required: p.required, Schema: idSchema(p.typ)}
 }
