@@ -24,5 +24,6 @@ CREATE TABLE shop_order (
   cancelled_ms BIGINT NOT NULL,
   cancel_reason VARCHAR(200) NOT NULL,
   cancelled_by VARCHAR(64) NOT NULL,
+  shipping_uploaded VARCHAR(32) NOT NULL,
   version INT NOT NULL
 ) /*! ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin */;
