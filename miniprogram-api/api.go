@@ -19,4 +19,5 @@ type API struct {
 // Register adds all operations.
 func (a *API) Register(api *httpx.API) {
 	a.registerNotify(api)
+	a.registerEarning(api)
 }

@@ -27,4 +27,7 @@ type Jobs interface {
 func (a *API) Register(api *httpx.API) {
 	a.registerSession(api)
 	a.registerSystem(api)
+	a.registerRule(api)
+	a.registerCommission(api)
+	a.registerStatement(api)
 }

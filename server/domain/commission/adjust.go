@@ -90,7 +90,7 @@ func AdjustmentByID(ctx context.Context, q store.Q, id base.CommissionID) (Adjus
 	return a, err
 }
 
-// Adjustments lists them, newest first, at most 100.
+// Adjustments lists them, newest first, at most 101.
 func Adjustments(ctx context.Context, q store.Q, state AdjustmentState, before base.CommissionID, limit int) ([]Adjustment, error) {
 	var out []Adjustment
 	err := q.Select(ctx, &out, listAdjustmentsSQL, state, state, before, before, pageOf(limit))

@@ -142,7 +142,7 @@ func Versions(ctx context.Context, q store.Q, key base.RuleID) ([]Rule, error) {
 	return rules, err
 }
 
-// Rules lists rule versions, newest first, at most 100.
+// Rules lists rule versions, newest first, at most 101.
 func Rules(ctx context.Context, q store.Q, status Status, before base.RuleID, limit int) ([]Rule, error) {
 	var rules []Rule
 	err := q.Select(ctx, &rules, listRulesSQL, status, status, before, before, pageOf(limit))

@@ -92,7 +92,8 @@ type Filter struct {
 const listRowsSQL = `SELECT ` + rowColumns + ` FROM commission
 WHERE (? = 0 OR order_id = ?) AND (? = 0 OR payee_id = ?) AND (? = '' OR kind = ?) AND (? = 0 OR id < ?) ORDER BY id DESC LIMIT ?`
 
-const listMax = 100
+// listMax is a page of 100 and one more row, which says that there is another page.
+const listMax = 101
 
 // pageOf bounds the length of a list; 0 is the most there may be.
 func pageOf(limit int) int {
@@ -102,7 +103,7 @@ func pageOf(limit int) int {
 	return limit
 }
 
-// List returns rows, newest first, at most 100.
+// List returns rows, newest first, at most 101.
 func List(ctx context.Context, q store.Q, f Filter) ([]Row, error) {
 	var rows []Row
 	err := q.Select(ctx, &rows, listRowsSQL, f.Order, f.Order, f.Payee, f.Payee, f.Kind, f.Kind, f.Before, f.Before, pageOf(f.Limit))

@@ -53,10 +53,18 @@ FROM commission c LEFT JOIN statement s ON c.period > 0 AND s.distributor_id = c
 	earningOneSQL = earningSQL + ` WHERE c.id = ? AND c.kind = 'accrual' AND c.payee_id = ?`
 )
 
-// Earnings lists a distributor's commissions, newest first, at most 100, each with its state at now.
-func Earnings(ctx context.Context, q store.Q, payee base.DistributorID, before base.CommissionID, limit int, now time.Time) ([]Earning, error) {
+// EarningFilter says whose commissions to list, as they stand at Now.
+type EarningFilter struct {
+	Payee  base.DistributorID
+	Before base.CommissionID // older than this one; 0: from the newest
+	Limit  int
+	Now    time.Time
+}
+
+// Earnings lists a distributor's commissions, newest first, at most 101, each with its state.
+func Earnings(ctx context.Context, q store.Q, f EarningFilter) ([]Earning, error) {
 	var out []Earning
-	if err := q.Select(ctx, &out, earningsSQL, base.Ms(now), payee, before, before, pageOf(limit)); err != nil {
+	if err := q.Select(ctx, &out, earningsSQL, base.Ms(f.Now), f.Payee, f.Before, f.Before, pageOf(f.Limit)); err != nil {
 		return nil, fmt.Errorf("list earnings: %w", err)
 	}
 	for i := range out {
@@ -66,9 +74,9 @@ func Earnings(ctx context.Context, q store.Q, payee base.DistributorID, before b
 }
 
 // EarningOf reads one commission of a distributor.
-func EarningOf(ctx context.Context, q store.Q, payee base.DistributorID, id base.CommissionID, now time.Time) (Earning, error) {
+func EarningOf(ctx context.Context, q store.Q, f EarningFilter, id base.CommissionID) (Earning, error) {
 	var e Earning
-	err := q.Get(ctx, &e, earningOneSQL, base.Ms(now), id, payee)
+	err := q.Get(ctx, &e, earningOneSQL, base.Ms(f.Now), id, f.Payee)
 	if store.NotFound(err) {
 		return e, ErrNotFound
 	}

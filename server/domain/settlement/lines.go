@@ -33,7 +33,7 @@ const (
 	allLinesSQL = `SELECT ` + lineColumns + ` FROM commission WHERE cycle = ? AND period = ? AND payee_id = ? ORDER BY id`
 )
 
-// Lines returns a statement's rows after one, oldest first, at most 100.
+// Lines returns a statement's rows after one, oldest first, at most 101.
 func Lines(ctx context.Context, q store.Q, s Statement, after base.CommissionID, limit int) ([]Line, error) {
 	var out []Line
 	err := q.Select(ctx, &out, linesSQL, s.Cycle, s.First, s.Distributor, after, pageOf(limit))

@@ -399,7 +399,7 @@ func TestEarnings_StatesInPlainWords(t *testing.T) {
 	t.Parallel()
 	eachBook(t, func(t *testing.T, b *book) {
 		list := func() map[money.Fen]settlement.EarningState {
-			all, err := settlement.Earnings(t.Context(), b.db.Q(), 1, 0, 100, b.clock.Now())
+			all, err := settlement.Earnings(t.Context(), b.db.Q(), settlement.EarningFilter{Payee: 1, Now: b.clock.Now()})
 			require.NoError(t, err)
 			out := map[money.Fen]settlement.EarningState{}
 			for _, e := range all {
@@ -440,14 +440,14 @@ SELECT 1, share_id, order_id, line_id, tier, revision, payee_id, cycle, 'reversa
 		want[40] = settlement.Settled
 		require.Equal(t, want, list())
 
-		all, err := settlement.Earnings(t.Context(), b.db.Q(), 1, 0, 2, b.clock.Now())
+		all, err := settlement.Earnings(t.Context(), b.db.Q(), settlement.EarningFilter{Payee: 1, Limit: 2, Now: b.clock.Now()})
 		require.NoError(t, err)
 		require.Len(t, all, 2)
-		one, err := settlement.EarningOf(t.Context(), b.db.Q(), 1, all[0].ID, b.clock.Now())
+		one, err := settlement.EarningOf(t.Context(), b.db.Q(), settlement.EarningFilter{Payee: 1, Now: b.clock.Now()}, all[0].ID)
 		require.NoError(t, err)
 		require.Equal(t, all[0], one)
 		require.NotZero(t, one.Statement)
-		_, err = settlement.EarningOf(t.Context(), b.db.Q(), 2, all[0].ID, b.clock.Now())
+		_, err = settlement.EarningOf(t.Context(), b.db.Q(), settlement.EarningFilter{Payee: 2, Now: b.clock.Now()}, all[0].ID)
 		require.ErrorIs(t, err, settlement.ErrNotFound)
 		seen := map[string]bool{}
 		for _, s := range want {

@@ -75,15 +75,15 @@ var (
 )
 
 const (
-	listMax = 100
+	listMax = 101 // a page of 100 and one more row, which says that there is another page
 	noteMax = 500
 
 	columns = `id, distributor_id, cycle, period, from_ms, until_ms, accrued_fen, reversed_fen, adjusted_fen, total_fen, row_count, late_fen, late_count, state,
 	drafted_ms, open_ms, dispute_until_ms, disputed_ms, dispute_note, confirmed_ms, confirmed_by, confirm_note, posted_ms, debt_repaid_fen`
 	byIDSQL = `SELECT ` + columns + ` FROM statement WHERE id = ?`
 	listSQL = `SELECT ` + columns + ` FROM statement
-WHERE (? = 0 OR distributor_id = ?) AND (? = '' OR state = ?) AND (? = '' OR cycle = ?) AND (? = 0 OR period = ?) AND (? = 0 OR id < ?) ORDER BY id DESC LIMIT ?`
-	countSQL = `SELECT COUNT(*) FROM statement WHERE (? = 0 OR distributor_id = ?) AND (? = '' OR state = ?) AND (? = '' OR cycle = ?) AND (? = 0 OR period = ?)`
+WHERE (? = 0 OR distributor_id = ?) AND (? = '' OR state = ?) AND (? = '' OR cycle = ?) AND (? = 0 OR period = ?) AND (? = 0 OR state <> 'drafted') AND (? = 0 OR id < ?) ORDER BY id DESC LIMIT ?`
+	countSQL = `SELECT COUNT(*) FROM statement WHERE (? = 0 OR distributor_id = ?) AND (? = '' OR state = ?) AND (? = '' OR cycle = ?) AND (? = 0 OR period = ?) AND (? = 0 OR state <> 'drafted')`
 
 	// draftedSQL finds statements to open: those of a finished run.
 	draftedSQL = `SELECT s.id FROM statement s JOIN settlement_run r ON r.cycle = s.cycle AND r.period = s.period
@@ -134,15 +134,16 @@ type Filter struct {
 	State       State
 	Cycle       base.Cycle
 	First       base.BusinessDay
+	Shown       bool             // only what the distributor may see: no drafts
 	Before      base.StatementID // older than this one
 	Limit       int
 }
 
 func (f Filter) args() []any {
-	return []any{f.Distributor, f.Distributor, f.State, f.State, f.Cycle, f.Cycle, f.First, f.First}
+	return []any{f.Distributor, f.Distributor, f.State, f.State, f.Cycle, f.Cycle, f.First, f.First, f.Shown}
 }
 
-// List returns statements, newest first, at most 100.
+// List returns statements, newest first, at most 101.
 func List(ctx context.Context, q store.Q, f Filter) ([]Statement, error) {
 	var out []Statement
 	err := q.Select(ctx, &out, listSQL, append(f.args(), f.Before, f.Before, pageOf(f.Limit))...)
@@ -154,6 +155,24 @@ func Count(ctx context.Context, q store.Q, f Filter) (int64, error) {
 	var n int64
 	err := q.Get(ctx, &n, countSQL, f.args()...)
 	return n, err
+}
+
+// Words says plainly, in Chinese and in English, where the statement stands.
+func (s Statement) Words() (zh, en string) {
+	switch {
+	case s.State == Posted && s.Total < 0:
+		return "已入账，合计为负的部分记为欠款", "posted; the negative total became debt"
+	case s.State == Posted:
+		return "已入账到可提现余额", "posted into the available balance"
+	case s.State == Confirmed:
+		return "已确认，即将入账", "confirmed; it is posted shortly"
+	case s.DisputedMs > 0:
+		return "已收到您的异议，正在核对", "your dispute is being looked into"
+	case s.State == Open:
+		return "请核对，如有异议请在截止时间前提出", "please check; dispute it before the deadline if something is wrong"
+	default:
+		return "正在生成", "being drawn up"
+	}
 }
 
 // OpenDrafted opens at most limit drafted statements to dispute and returns how many.
