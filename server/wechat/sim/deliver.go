@@ -199,6 +199,7 @@ func (s *Server) deliver(ctx context.Context, n *Notify) {
 	n.busy = nil
 	s.noted(n, a)
 	s.unlock()
+	s.worker.wake() // it may be asleep, not knowing of the next try
 }
 
 func (s *Server) pause(ctx context.Context, d time.Duration) {
