@@ -94,7 +94,7 @@ type myStatementLine struct {
 }
 
 type myStatementLinesInput struct {
-	myStatementPath
+	ID base.StatementID `path:"id"`
 	httpx.FeedInput
 }
 
@@ -129,7 +129,7 @@ func (a *API) myStatementLines(ctx context.Context, in *myStatementLinesInput) (
 }
 
 type disputeInput struct {
-	myStatementPath
+	ID   base.StatementID `path:"id"`
 	Body struct {
 		Note string `json:"note" minLength:"1" maxLength:"500" doc:"What is wrong"`
 	}

@@ -343,7 +343,7 @@ func (a *API) requestAdjustment(ctx context.Context, in *requestAdjustmentInput)
 }
 
 type decideAdjustmentInput struct {
-	commissionPath
+	ID   base.CommissionID `path:"id"`
 	Body struct {
 		Reason string `json:"reason,omitempty" maxLength:"500"`
 	}

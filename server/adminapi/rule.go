@@ -155,7 +155,7 @@ func (a *API) draftRule(ctx context.Context, in *draftRuleInput) (*ruleOutput, e
 }
 
 type publishRuleInput struct {
-	rulePath
+	ID   base.RuleID `path:"id"`
 	Body struct {
 		Reason string `json:"reason,omitempty" maxLength:"500"`
 	}
@@ -166,7 +166,7 @@ func (a *API) publishRule(ctx context.Context, in *publishRuleInput) (*ruleOutpu
 }
 
 type retireRuleInput struct {
-	rulePath
+	ID   base.RuleID `path:"id"`
 	Body struct {
 		Reason string `json:"reason" minLength:"1" maxLength:"500"`
 	}

@@ -128,7 +128,7 @@ func showStatementLine(l settlement.Line) statementLine {
 }
 
 type statementLinesInput struct {
-	statementPath
+	ID base.StatementID `path:"id"`
 	httpx.FeedInput
 }
 
@@ -151,7 +151,7 @@ func (a *API) statementLines(ctx context.Context, in *statementLinesInput) (*sta
 }
 
 type confirmStatementInput struct {
-	statementPath
+	ID   base.StatementID `path:"id"`
 	Body struct {
 		Note string `json:"note,omitempty" maxLength:"500" doc:"Answers a dispute"`
 	}

@@ -85,13 +85,14 @@ const (
 WHERE (? = 0 OR distributor_id = ?) AND (? = '' OR state = ?) AND (? = '' OR cycle = ?) AND (? = 0 OR period = ?) AND (? = 0 OR state <> 'drafted') AND (? = 0 OR id < ?) ORDER BY id DESC LIMIT ?`
 	countSQL = `SELECT COUNT(*) FROM statement WHERE (? = 0 OR distributor_id = ?) AND (? = '' OR state = ?) AND (? = '' OR cycle = ?) AND (? = 0 OR period = ?) AND (? = 0 OR state <> 'drafted')`
 
-	// draftedSQL finds statements to open: those of a finished run.
-	draftedSQL = `SELECT s.id FROM statement s JOIN settlement_run r ON r.cycle = s.cycle AND r.period = s.period
-WHERE s.state = 'drafted' AND r.drafted_ms > 0 ORDER BY s.distributor_id LIMIT ?`
+	// draftedSQL finds statements to open: those of a finished run. (An anti-join, so that the few statements in the state
+	// are looked at and not those of all runs.)
+	draftedSQL = `SELECT s.id FROM statement s WHERE s.state = 'drafted'
+  AND NOT EXISTS (SELECT 1 FROM settlement_run r WHERE r.cycle = s.cycle AND r.period = s.period AND r.drafted_ms = 0) ORDER BY s.distributor_id LIMIT ?`
 	openSQL = `UPDATE statement SET state = ?, open_ms = ?, dispute_until_ms = ? WHERE id IN (?) AND state = ?`
 	// undisputedSQL finds statements that confirm by themselves.
-	undisputedSQL = `SELECT s.id FROM statement s JOIN settlement_run r ON r.cycle = s.cycle AND r.period = s.period
-WHERE s.state = 'open' AND s.dispute_until_ms <= ? AND s.disputed_ms = 0 AND (? = 0 OR s.total_fen <= ?) AND (? = 0 OR r.total_fen <= ?) ORDER BY s.distributor_id LIMIT ?`
+	undisputedSQL = `SELECT s.id FROM statement s WHERE s.state = 'open' AND s.dispute_until_ms <= ? AND s.disputed_ms = 0 AND (? = 0 OR s.total_fen <= ?)
+  AND NOT EXISTS (SELECT 1 FROM settlement_run r WHERE r.cycle = s.cycle AND r.period = s.period AND ? > 0 AND r.total_fen > ?) ORDER BY s.distributor_id LIMIT ?`
 	confirmDueSQL = `UPDATE statement SET state = ?, confirmed_ms = ?, confirmed_by = ? WHERE id IN (?) AND state = ? AND disputed_ms = 0`
 	confirmSQL    = `UPDATE statement SET state = ?, confirmed_ms = ?, confirmed_by = ?, confirm_note = ? WHERE id = ? AND state = ?`
 	disputeSQL    = `UPDATE statement SET disputed_ms = ?, dispute_note = ? WHERE id = ? AND distributor_id = ? AND state = 'open' AND dispute_until_ms > ? AND disputed_ms = 0`
