@@ -7,10 +7,12 @@ import (
 	"fmt"
 
 	"fenxiao/server/base"
+	"fenxiao/server/base/reqid"
 	"fenxiao/server/store"
 )
 
-// Entry is one change. Before and After are written as JSON; nil is "". They hold no personal data and no secrets.
+// Entry is one change. Before and After are written as JSON; nil is "". They hold no personal data and no secrets. An
+// empty RequestID is that of the context.
 type Entry struct {
 	ID        int64 // minted by the caller, who keeps it for every retry
 	Actor     base.Actor
@@ -50,6 +52,9 @@ func Write(ctx context.Context, tx *store.Tx, entries ...Entry) error {
 		after, err := text(e.After)
 		if err != nil {
 			return err
+		}
+		if e.RequestID == "" {
+			e.RequestID = reqid.Of(ctx)
 		}
 		rows[i] = Row{e.ID, tx.NowMs(), e.Actor.String(), e.Action, e.Object, before, after, e.Reason, e.RequestID}
 	}
