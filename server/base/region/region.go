@@ -133,9 +133,9 @@ func (c Code) Chain() []Code {
 // Name is the region's own name; "" for a code the table does not have.
 func (c Code) Name() string { return load().byCode[c].Name }
 
-// direct is the table's name for the step between a province and the counties directly under it; nobody writes it
-// into an address.
-const direct = "省直辖县级行政区划"
+// unspoken says that a part is only a heading, which nobody writes into an address: the counties directly under a
+// province or autonomous region, and the counties of a municipality (Chongqing).
+func unspoken(name string) bool { return name == "县" || strings.HasSuffix(name, "直辖县级行政区划") }
 
 // FullName is the name with what it lies in, widest first, as an address has it: 广东省广州市天河区, 北京市朝阳区.
 func (c Code) FullName() string {
@@ -143,7 +143,7 @@ func (c Code) FullName() string {
 	last := ""
 	for _, part := range slices.Backward(c.Chain()) {
 		name := part.Name()
-		if name == last || name == direct {
+		if name == last || part != c && unspoken(name) {
 			continue
 		}
 		b.WriteString(name)

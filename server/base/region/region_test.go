@@ -8,23 +8,52 @@ import (
 	"fenxiao/server/base/region"
 )
 
+// Walking down from the provinces reaches every row of the table once, and each knows its way back.
 func TestTable_IsWhole(t *testing.T) {
 	t.Parallel()
-	provinces := region.Children(0)
-	require.Len(t, provinces, 34)
-	total := 0
-	var count func(r region.Region)
-	count = func(r region.Region) {
-		total++
-		require.NotEmpty(t, r.Name)
-		for _, child := range region.Children(r.Code) {
-			count(child)
+	require.Len(t, region.Children(0), 34)
+	seen := map[region.Code]bool{}
+	var walk func(of region.Code)
+	walk = func(of region.Code) {
+		for _, r := range region.Children(of) {
+			require.False(t, seen[r.Code], "%s twice", r.Code)
+			seen[r.Code] = true
+			require.NotEmpty(t, r.Name)
+			require.Equal(t, of, r.Code.Parent())
+			require.Contains(t, r.Code.FullName(), r.Code.Province().Name())
+			again, err := region.Parse(r.Code.String())
+			require.NoError(t, err)
+			require.Equal(t, r.Code, again)
+			walk(r.Code)
 		}
 	}
-	for _, p := range provinces[:3] { // 北京, 天津, 河北
-		count(p)
+	walk(0)
+	require.Len(t, seen, 3225)
+	require.Empty(t, region.Children(441900), "Dongguan has no districts")
+	require.Contains(t, region.Children(429000), region.Region{Code: 429004, Name: "仙桃市"})
+}
+
+func TestCode_FullName(t *testing.T) {
+	t.Parallel()
+	for code, want := range map[region.Code]string{
+		330106: "浙江省杭州市西湖区",
+		330100: "浙江省杭州市",
+		110000: "北京市",
+		110100: "北京市",
+		110101: "北京市东城区",
+		500229: "重庆市城口县",
+		659001: "新疆维吾尔自治区石河子市",
+		469001: "海南省五指山市",
+		441900: "广东省东莞市",
+		442000: "广东省中山市",
+		460400: "海南省儋州市",
+		710000: "台湾省",
+		810000: "香港特别行政区",
+		820000: "澳门特别行政区",
+		0:      "",
+	} {
+		require.Equal(t, want, code.FullName())
 	}
-	require.Greater(t, total, 200)
 }
 
 func TestCode_Chain(t *testing.T) {
