@@ -19,5 +19,11 @@ type API struct {
 // Register adds all operations.
 func (a *API) Register(api *httpx.API) {
 	a.registerNotify(api)
+	a.registerAuth(api)
+	a.registerMe(api)
+	a.registerTouch(api)
+	a.registerApplication(api)
+	a.registerDistributor(api)
+	a.registerCode(api)
 	a.registerEarning(api)
 }

@@ -27,6 +27,12 @@ type Jobs interface {
 func (a *API) Register(api *httpx.API) {
 	a.registerSession(api)
 	a.registerSystem(api)
+	a.registerApplication(api)
+	a.registerDistributor(api)
+	a.registerLevel(api)
+	a.registerTerritory(api)
+	a.registerPromotion(api)
+	a.registerCustomer(api)
 	a.registerRule(api)
 	a.registerCommission(api)
 	a.registerStatement(api)

@@ -7,6 +7,7 @@ import (
 
 	"fenxiao/server/base"
 	"fenxiao/server/base/errs"
+	"fenxiao/server/base/reqid"
 	"fenxiao/server/domain/attribution"
 	"fenxiao/server/domain/crm"
 	"fenxiao/server/domain/distributor"
@@ -96,7 +97,7 @@ func putSetting(ctx context.Context, tx *store.Tx, c setting.Change, before any)
 		return 0, err
 	}
 	return version, auditlog.Write(ctx, tx, auditlog.Entry{
-		ID: tx.NextID(), Actor: c.Actor, Action: "setting.put", Object: c.Name, Before: before, After: c.Value, Reason: c.Reason,
+		ID: tx.NextID(), RequestID: reqid.Of(ctx), Actor: c.Actor, Action: "setting.put", Object: c.Name, Before: before, After: c.Value, Reason: c.Reason,
 	})
 }
 
@@ -232,7 +233,7 @@ func (f *Flow) admit(ctx context.Context, tx *store.Tx, in DecideApplication, ne
 		return none, err
 	}
 	err = auditlog.Write(ctx, tx, auditlog.Entry{
-		ID: tx.NextID(), Actor: in.By, Action: "application.approve", Object: a.ID.String(), Reason: in.Reason,
+		ID: tx.NextID(), RequestID: reqid.Of(ctx), Actor: in.By, Action: "application.approve", Object: a.ID.String(), Reason: in.Reason,
 		After: map[string]any{"distributor": newID, "customer": a.Customer, "level": level.Code, "upline": upline},
 	})
 	if err != nil {
@@ -267,7 +268,7 @@ func (f *Flow) Reject(ctx context.Context, in DecideApplication) (err error) {
 			return err
 		}
 		return auditlog.Write(ctx, tx, auditlog.Entry{
-			ID: tx.NextID(), Actor: in.By, Action: "application.reject", Object: in.ID.String(), Reason: in.Reason,
+			ID: tx.NextID(), RequestID: reqid.Of(ctx), Actor: in.By, Action: "application.reject", Object: in.ID.String(), Reason: in.Reason,
 		})
 	})
 }

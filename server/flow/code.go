@@ -10,7 +10,9 @@ import (
 
 	"fenxiao/server/base"
 	"fenxiao/server/base/errs"
+	"fenxiao/server/base/reqid"
 	"fenxiao/server/domain/attribution"
+	"fenxiao/server/domain/catalog"
 	"fenxiao/server/domain/distributor"
 	"fenxiao/server/store"
 	"fenxiao/server/store/auditlog"
@@ -57,12 +59,36 @@ func (f *Flow) MakeCode(ctx context.Context, n attribution.NewCode) (c attributi
 			if err := d.MustBeActive(); err != nil {
 				return err
 			}
+			if err := mayPromote(ctx, tx, d, n.Target); err != nil {
+				return err
+			}
 			c, err = attribution.MakeCode(ctx, tx, n)
 			return err
 		})
 		if errs.CodeOf(err) != attribution.ErrCodeTaken.Code || try == codeTextTries {
 			return c, err
 		}
+	}
+}
+
+// ErrTarget says that nobody may promote the product now, or not this level.
+var ErrTarget = errs.E(errs.Conflict, "code.target_not_on_sale", "该商品暂不能推广，请选择其他商品",
+	errs.EN("The product cannot be promoted now. Choose another."))
+
+// mayPromote refuses products that are not for sale, and in their first days those whose level has no right to them.
+func mayPromote(ctx context.Context, tx *store.Tx, d distributor.Distributor, t attribution.Target) error {
+	if t.Kind != attribution.TargetProduct || t.ID == 0 {
+		return nil
+	}
+	p, err := catalog.Get(ctx, tx, base.ProductID(t.ID))
+	if err != nil {
+		return err
+	}
+	switch sale := p.SaleAt(tx.Now()); {
+	case sale == catalog.SaleOpen, sale == catalog.SaleEarly && d.Level.Rights.FirstPromote:
+		return nil
+	default:
+		return ErrTarget
 	}
 }
 
@@ -80,7 +106,7 @@ func (f *Flow) DisableCode(ctx context.Context, d attribution.Disable) (err erro
 			return err
 		}
 		return auditlog.Write(ctx, tx, auditlog.Entry{
-			ID: tx.NextID(), Actor: d.By, Action: "code.disable", Object: d.ID.String(), Reason: d.Reason,
+			ID: tx.NextID(), RequestID: reqid.Of(ctx), Actor: d.By, Action: "code.disable", Object: d.ID.String(), Reason: d.Reason,
 			Before: map[string]any{"status": c.Status, "code": c.Text, "distributor": c.Distributor},
 			After:  map[string]any{"status": attribution.CodeIsDisabled},
 		})

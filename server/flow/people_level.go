@@ -5,6 +5,7 @@ import (
 
 	"fenxiao/server/base"
 	"fenxiao/server/base/errs"
+	"fenxiao/server/base/reqid"
 	"fenxiao/server/domain/distributor"
 	"fenxiao/server/store"
 	"fenxiao/server/store/auditlog"
@@ -25,7 +26,7 @@ func (f *Flow) CreateLevel(ctx context.Context, l distributor.Level, by base.Act
 			return err
 		}
 		return auditlog.Write(ctx, tx, auditlog.Entry{
-			ID: tx.NextID(), Actor: by, Action: "level.create", Object: l.ID.String(), After: made,
+			ID: tx.NextID(), RequestID: reqid.Of(ctx), Actor: by, Action: "level.create", Object: l.ID.String(), After: made,
 		})
 	})
 	return made, err
@@ -53,7 +54,7 @@ func (f *Flow) UpdateLevel(ctx context.Context, l distributor.Level, by base.Act
 			return err
 		}
 		return auditlog.Write(ctx, tx, auditlog.Entry{
-			ID: tx.NextID(), Actor: by, Action: "level.update", Object: l.ID.String(), Before: before, After: after, Reason: reason,
+			ID: tx.NextID(), RequestID: reqid.Of(ctx), Actor: by, Action: "level.update", Object: l.ID.String(), Before: before, After: after, Reason: reason,
 		})
 	})
 	return after, err
@@ -64,7 +65,7 @@ func refuseLosingTerritory(ctx context.Context, tx *store.Tx, before, after dist
 	if !before.Rights.HoldTerritory || after.Rights.HoldTerritory {
 		return nil
 	}
-	n, err := distributor.CountContractsOfLevel(ctx, tx, before.ID)
+	n, err := distributor.RunningContractsOfLevel(ctx, tx, before.ID)
 	if err != nil {
 		return err
 	}
@@ -113,7 +114,7 @@ func (f *Flow) SetLevel(ctx context.Context, in SetLevelInput) (d distributor.Di
 			return err
 		}
 		return auditlog.Write(ctx, tx, auditlog.Entry{
-			ID: tx.NextID(), Actor: in.By, Action: "distributor.level", Object: in.ID.String(), Reason: in.Reason,
+			ID: tx.NextID(), RequestID: reqid.Of(ctx), Actor: in.By, Action: "distributor.level", Object: in.ID.String(), Reason: in.Reason,
 			Before: map[string]any{"level": before.Level.Code}, After: map[string]any{"level": to.Code},
 		})
 	})
@@ -121,7 +122,7 @@ func (f *Flow) SetLevel(ctx context.Context, in SetLevelInput) (d distributor.Di
 }
 
 func refuseTerritory(ctx context.Context, tx *store.Tx, id base.DistributorID) error {
-	n, err := distributor.CountContractsOf(ctx, tx, id)
+	n, err := distributor.RunningContracts(ctx, tx, id)
 	if err != nil {
 		return err
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"fenxiao/server/base"
+	"fenxiao/server/base/reqid"
 	"fenxiao/server/domain/distributor"
 	"fenxiao/server/store"
 	"fenxiao/server/store/auditlog"
@@ -60,7 +61,7 @@ func (f *Flow) setRealName(ctx context.Context, tx *store.Tx, in RealNameInput, 
 		return none, err
 	}
 	err = auditlog.Write(ctx, tx, auditlog.Entry{
-		ID: tx.NextID(), Actor: in.By, Action: "distributor.real_name", Object: d.ID.String(),
+		ID: tx.NextID(), RequestID: reqid.Of(ctx), Actor: in.By, Action: "distributor.real_name", Object: d.ID.String(),
 		After: map[string]any{"renamed": p.Renamed, "has_id_no": p.IDNoEnc != ""}, // never the papers themselves
 	})
 	if err != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"fenxiao/server/base"
+	"fenxiao/server/base/reqid"
 	"fenxiao/server/domain/distributor"
 	"fenxiao/server/store"
 	"fenxiao/server/store/auditlog"
@@ -45,7 +46,7 @@ func (f *Flow) setStatus(ctx context.Context, in PersonDecision, to distributor.
 			return err
 		}
 		return auditlog.Write(ctx, tx, auditlog.Entry{
-			ID: tx.NextID(), Actor: in.By, Action: action, Object: in.ID.String(), Reason: in.Reason,
+			ID: tx.NextID(), RequestID: reqid.Of(ctx), Actor: in.By, Action: action, Object: in.ID.String(), Reason: in.Reason,
 			Before: map[string]any{"status": before.Status}, After: map[string]any{"status": to},
 		})
 	})

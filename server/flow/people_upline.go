@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"fenxiao/server/base"
+	"fenxiao/server/base/reqid"
 	"fenxiao/server/domain/distributor"
 	"fenxiao/server/store"
 	"fenxiao/server/store/auditlog"
@@ -35,7 +36,7 @@ func (f *Flow) SetUpline(ctx context.Context, in SetUplineInput) (d distributor.
 			return err
 		}
 		return auditlog.Write(ctx, tx, auditlog.Entry{
-			ID: tx.NextID(), Actor: in.By, Action: "distributor.upline", Object: in.ID.String(), Reason: in.Reason,
+			ID: tx.NextID(), RequestID: reqid.Of(ctx), Actor: in.By, Action: "distributor.upline", Object: in.ID.String(), Reason: in.Reason,
 			Before: map[string]any{"upline": from}, After: map[string]any{"upline": in.Upline},
 		})
 	})

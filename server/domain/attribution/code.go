@@ -109,7 +109,7 @@ const (
 WHERE distributor_id = ? AND target_kind = ? AND target_id = ? AND channel = ? AND expires_ms = ? AND status = 'active'
 ORDER BY id LIMIT 1`
 	codeListSQL = `SELECT ` + codeColumns + ` FROM promo_code
-WHERE (? = 0 OR distributor_id = ?) AND id < ? ORDER BY id DESC LIMIT ?`
+WHERE (? = 0 OR distributor_id = ?) AND id < ? ORDER BY id DESC LIMIT ? OFFSET ?`
 	codeCountSQL  = `SELECT COUNT(*) FROM promo_code WHERE (? = 0 OR distributor_id = ?)`
 	codeInsertSQL = `INSERT INTO promo_code (` + codeColumns + `)
 VALUES (:id, :code, :distributor_id, :target_kind, :target_id, :channel, :status, :expires_ms, :made_ms, :disabled_ms, :disabled_by, :reason)`
@@ -229,20 +229,29 @@ func oneCode(ctx context.Context, q store.Q, query string, args ...any) (Code, e
 
 const lastID = 1<<63 - 1
 
-// Codes lists a distributor's codes (0: everybody's), newest first, with ids below before (0: all).
-func Codes(ctx context.Context, q store.Q, distributor base.DistributorID, before base.CodeID, limit int) ([]Code, error) {
-	if before == 0 {
-		before = lastID
+// CodeFilter says which codes to list: of a distributor (0: everybody's), Limit of those below Before (0: from the
+// newest), after the first Offset.
+type CodeFilter struct {
+	Distributor base.DistributorID
+	Before      base.CodeID
+	Offset      int
+	Limit       int
+}
+
+// Codes lists codes, newest first.
+func Codes(ctx context.Context, q store.Q, f CodeFilter) ([]Code, error) {
+	if f.Before == 0 {
+		f.Before = lastID
 	}
 	var rows []Code
-	if err := q.Select(ctx, &rows, codeListSQL, distributor, distributor, before, limit); err != nil {
+	if err := q.Select(ctx, &rows, codeListSQL, f.Distributor, f.Distributor, f.Before, f.Limit, f.Offset); err != nil {
 		return nil, fmt.Errorf("list promo codes: %w", err)
 	}
 	return rows, nil
 }
 
 // CountCodes counts a distributor's codes (0: everybody's).
-func CountCodes(ctx context.Context, q store.Q, distributor base.DistributorID) (n int, err error) {
+func CountCodes(ctx context.Context, q store.Q, distributor base.DistributorID) (n int64, err error) {
 	if err := q.Get(ctx, &n, codeCountSQL, distributor, distributor); err != nil {
 		return 0, fmt.Errorf("count promo codes: %w", err)
 	}

@@ -45,8 +45,9 @@ VALUES (:id, :openid, :unionid, :phone_enc, :phone_hash, :nickname, :last_order_
 	unionSQL   = `UPDATE customer SET unionid = ? WHERE id = ?`
 	orderedSQL = `UPDATE customer SET last_order_ms = ? WHERE id = ? AND last_order_ms < ?`
 	phoneSQL   = `UPDATE customer SET phone_enc = ?, phone_hash = ? WHERE id = ? AND erased_ms = 0`
-	listSQL    = `SELECT ` + columns + ` FROM customer WHERE id < ? ORDER BY id DESC LIMIT ?`
-	byPhoneSQL = `SELECT ` + columns + ` FROM customer WHERE phone_hash = ? AND id < ? ORDER BY id DESC LIMIT ?`
+	listSQL    = `SELECT ` + columns + ` FROM customer WHERE id < ? ORDER BY id DESC LIMIT ? OFFSET ?`
+	byPhoneSQL = `SELECT ` + columns + ` FROM customer WHERE phone_hash = ? AND id < ? ORDER BY id DESC LIMIT ? OFFSET ?`
+	countSQL   = `SELECT COUNT(*) FROM customer WHERE (? = '' OR phone_hash = ?)`
 )
 
 // ErrNotFound says that there is no such customer.
@@ -174,9 +175,10 @@ func MaskOpenID(openid string) string {
 	return openid[:4] + "****" + openid[len(openid)-4:]
 }
 
-// Page says which part of a list: the newest Limit below Before (0: from the newest).
+// Page says which part of a list: Limit of those below Before (0: from the newest), after the first Offset.
 type Page struct {
 	Before base.CustomerID
+	Offset int
 	Limit  int
 }
 
@@ -190,12 +192,20 @@ func List(ctx context.Context, q store.Q, phoneHash string, p Page) ([]Customer,
 	var rows []Customer
 	var err error
 	if phoneHash == "" {
-		err = q.Select(ctx, &rows, listSQL, p.Before, p.Limit)
+		err = q.Select(ctx, &rows, listSQL, p.Before, p.Limit, p.Offset)
 	} else {
-		err = q.Select(ctx, &rows, byPhoneSQL, phoneHash, p.Before, p.Limit)
+		err = q.Select(ctx, &rows, byPhoneSQL, phoneHash, p.Before, p.Limit, p.Offset)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("list customers: %w", err)
 	}
 	return rows, nil
+}
+
+// Count counts what List would list without its page.
+func Count(ctx context.Context, q store.Q, phoneHash string) (n int64, err error) {
+	if err := q.Get(ctx, &n, countSQL, phoneHash, phoneHash); err != nil {
+		return 0, fmt.Errorf("count customers: %w", err)
+	}
+	return n, nil
 }

@@ -51,7 +51,7 @@ decided_ms, decided_by, reason, distributor_id`
 	applicationByIDSQL   = `SELECT ` + applicationColumns + ` FROM distributor_application WHERE id = ?`
 	applicationLatestSQL = `SELECT ` + applicationColumns + ` FROM distributor_application WHERE customer_id = ? ORDER BY id DESC LIMIT 1`
 	applicationListSQL   = `SELECT ` + applicationColumns + ` FROM distributor_application
-WHERE (? = '' OR state = ?) AND id < ? ORDER BY id DESC LIMIT ?`
+WHERE (? = '' OR state = ?) ORDER BY id DESC LIMIT ? OFFSET ?`
 	applicationCountSQL  = `SELECT COUNT(*) FROM distributor_application WHERE (? = '' OR state = ?)`
 	applicationInsertSQL = `
 INSERT INTO distributor_application (id, customer_id, open_customer_id, state, upline_id, agreement_version, agreed_ms,
@@ -136,20 +136,20 @@ func Decide(ctx context.Context, tx *store.Tx, d Decision) error {
 	return nil
 }
 
-// Applications lists applications of a state ("": all), newest first, with ids below before (0: all).
-func Applications(ctx context.Context, q store.Q, state ApplicationState, before base.ApplicationID, limit int) ([]Application, error) {
-	if before == 0 {
-		before = lastID
-	}
+// Window is a part of a list: Limit rows after the first Offset.
+type Window struct{ Offset, Limit int }
+
+// Applications lists applications of a state ("": all), newest first.
+func Applications(ctx context.Context, q store.Q, state ApplicationState, w Window) ([]Application, error) {
 	var rows []Application
-	if err := q.Select(ctx, &rows, applicationListSQL, state, state, before, limit); err != nil {
+	if err := q.Select(ctx, &rows, applicationListSQL, state, state, w.Limit, w.Offset); err != nil {
 		return nil, fmt.Errorf("list applications: %w", err)
 	}
 	return rows, nil
 }
 
 // CountApplications counts applications of a state ("": all).
-func CountApplications(ctx context.Context, q store.Q, state ApplicationState) (n int, err error) {
+func CountApplications(ctx context.Context, q store.Q, state ApplicationState) (n int64, err error) {
 	if err := q.Get(ctx, &n, applicationCountSQL, state, state); err != nil {
 		return 0, fmt.Errorf("count applications: %w", err)
 	}

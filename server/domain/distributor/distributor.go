@@ -85,8 +85,8 @@ status_ms, real_name_enc, id_no_enc, id_no_hash, named_ms, name_changed_ms, vers
 	lockSQL       = byIDSQL + ` /*! FOR UPDATE */`
 	byCustomerSQL = `SELECT ` + columns + ` FROM distributor WHERE customer_id = ?`
 	listSQL       = `SELECT ` + columns + ` FROM distributor
-WHERE (? = '' OR status = ?) AND (? = 0 OR level_id = ?) AND (? = 0 OR upline_id = ?) AND id < ?
-ORDER BY id DESC LIMIT ?`
+WHERE (? = '' OR status = ?) AND (? = 0 OR level_id = ?) AND (? = 0 OR upline_id = ?)
+ORDER BY id DESC LIMIT ? OFFSET ?`
 	countSQL = `SELECT COUNT(*) FROM distributor
 WHERE (? = '' OR status = ?) AND (? = 0 OR level_id = ?) AND (? = 0 OR upline_id = ?)`
 	insertSQL = `
@@ -171,24 +171,19 @@ func (r row) with(level Level) Distributor {
 	}
 }
 
-// Filter says which distributors to list; zero values do not restrict. Before is a cursor: ids below it, newest first.
+// Filter says which distributors to list; zero values do not restrict.
 type Filter struct {
 	Status Status
 	Level  base.LevelID
 	Upline base.DistributorID
-	Before base.DistributorID
+	Offset int
 	Limit  int
 }
 
-const lastID = 1<<63 - 1
-
 // List returns distributors, newest first.
 func List(ctx context.Context, q store.Q, f Filter) ([]Distributor, error) {
-	if f.Before == 0 {
-		f.Before = lastID
-	}
 	var rows []row
-	err := q.Select(ctx, &rows, listSQL, f.Status, f.Status, f.Level, f.Level, f.Upline, f.Upline, f.Before, f.Limit)
+	err := q.Select(ctx, &rows, listSQL, f.Status, f.Status, f.Level, f.Level, f.Upline, f.Upline, f.Limit, f.Offset)
 	if err != nil {
 		return nil, fmt.Errorf("list distributors: %w", err)
 	}
@@ -207,8 +202,8 @@ func List(ctx context.Context, q store.Q, f Filter) ([]Distributor, error) {
 	return out, nil
 }
 
-// Count counts what List would list without cursor and limit.
-func Count(ctx context.Context, q store.Q, f Filter) (n int, err error) {
+// Count counts what List would list without offset and limit.
+func Count(ctx context.Context, q store.Q, f Filter) (n int64, err error) {
 	err = q.Get(ctx, &n, countSQL, f.Status, f.Status, f.Level, f.Level, f.Upline, f.Upline)
 	if err != nil {
 		return 0, fmt.Errorf("count distributors: %w", err)
