@@ -3,6 +3,7 @@ package sim
 import (
 	"cmp"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -34,6 +35,8 @@ func (s *Server) tradeRows(from, to int64, kind string) []billRow {
 			billFee(-r.FeeBackFen), rate, "0.00", yuan(r.Fen), "",
 		}})
 	}
+	// Maps have no order, and a bill asked for twice must be the same file.
+	slices.SortFunc(rows, func(a, b billRow) int { return cmp.Or(cmp.Compare(a.ms, b.ms), slices.Compare(a.cells, b.cells)) })
 	return rows
 }
 

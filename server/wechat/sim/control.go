@@ -64,9 +64,10 @@ func (s *Server) controlRoutes(m *http.ServeMux) {
 		answer(w, http.StatusOK, map[string]bool{"ok": true})
 	})
 	s.settingRoutes(post)
+	s.userRoutes(post)
 }
 
-// settingRoutes are the merchant console's settings and the user's.
+// settingRoutes are the clock and the merchant console's settings.
 func (s *Server) settingRoutes(post func(string, func(*http.Request) (any, error))) {
 	post("clock", func(r *http.Request) (any, error) {
 		var q struct {
@@ -116,6 +117,10 @@ func (s *Server) settingRoutes(post func(string, func(*http.Request) (any, error
 		s.SetPushURL(q.URL)
 		return nil, nil
 	})
+}
+
+// userRoutes are what people do outside of paying.
+func (s *Server) userRoutes(post func(string, func(*http.Request) (any, error))) {
 	post("users/{user}", func(r *http.Request) (any, error) {
 		var q struct {
 			AppID    string `json:"appid"`

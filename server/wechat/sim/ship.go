@@ -30,7 +30,6 @@ const (
 	itemDescLn       = 120
 	autoExpress      = 10 * 24 * time.Hour
 	autoOther        = 2 * 24 * time.Hour
-	uploadTimeLayout = "2006-01-02T15:04:05.000Z07:00"
 )
 
 // Ship is what was uploaded about the shipping of an order.
@@ -80,7 +79,10 @@ type shipRequest struct {
 	} `json:"payer"`
 }
 
-var maskedRE = regexp.MustCompile(`^[0-9+\-]*\*+[0-9]{4}$`)
+var (
+	maskedRE     = regexp.MustCompile(`^[0-9+\-]*\*+[0-9]{4}$`)
+	uploadTimeRE = regexp.MustCompile(`^[^.]+(\.[0-9]{1,3})?(Z|[+-][0-9:]{5})$`) // milliseconds at most
+)
 
 // check refuses what is wrong with the form of an upload; it returns the upload time in ms.
 func (q *shipRequest) check() (int64, error) {
@@ -108,11 +110,9 @@ func (q *shipRequest) check() (int64, error) {
 			return bad("SF needs a masked contact with its last four digits")
 		}
 	}
-	at, err := time.Parse(uploadTimeLayout, q.UploadTime)
-	if err != nil {
-		if at, err = time.Parse("2006-01-02T15:04:05Z07:00", q.UploadTime); err != nil || len(q.UploadTime) > len(uploadTimeLayout) {
-			return bad("upload_time")
-		}
+	at, err := time.Parse(time.RFC3339, q.UploadTime)
+	if err != nil || !uploadTimeRE.MatchString(q.UploadTime) {
+		return bad("upload_time")
 	}
 	return at.UnixMilli(), nil
 }

@@ -112,7 +112,7 @@ func TestShip_Strict(t *testing.T) {
 		"long description":   {47001, with(ok, "shipping_list", parcel(obj{"item_desc": strings.Repeat("长", 121), "tracking_no": "Z", "express_company": "ZTO"}))},
 		"SF without contact": {47001, with(ok, "shipping_list", parcel(obj{"item_desc": "x", "tracking_no": "Z", "express_company": "SF"}))},
 		"contact in clear":   {47001, with(ok, "shipping_list", parcel(obj{"item_desc": "x", "tracking_no": "Z", "express_company": "SF", "contact": obj{"receiver_contact": "13800001234"}}))},
-		"nanoseconds":        {47001, with(ok, "upload_time", time.Now().Format(time.RFC3339Nano[:29]+"999Z07:00"))},
+		"nanoseconds":        {47001, with(ok, "upload_time", time.Now().Format("2006-01-02T15:04:05.000000000Z07:00"))},
 		"no time":            {47001, with(ok, "upload_time", nil)},
 		"no payer":           {47001, with(ok, "payer", nil)},
 		"other payer":        {10060012, with(ok, "payer", obj{"openid": r.s.OpenID("bob")})},
