@@ -135,7 +135,9 @@ func (c Code) Name() string { return load().byCode[c].Name }
 
 // unspoken says that a part is only a heading, which nobody writes into an address: the counties directly under a
 // province or autonomous region, and the counties of a municipality (Chongqing).
-func unspoken(name string) bool { return name == "县" || strings.HasSuffix(name, "直辖县级行政区划") }
+func unspoken(name string) bool {
+	return name == "县" || strings.HasSuffix(name, "直辖县级行政区划")
+}
 
 // FullName is the name with what it lies in, widest first, as an address has it: 广东省广州市天河区, 北京市朝阳区.
 func (c Code) FullName() string {
