@@ -68,7 +68,7 @@ func (s *Server) keepOrder(o *Order) {
 		s.byPrepay[p.ID] = o
 	}
 	if o.Ship.open() {
-		s.openShips[o.OutTradeNo] = o
+		s.awaitReceipt(o)
 	}
 }
 

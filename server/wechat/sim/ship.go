@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"math"
 	"net/http"
 	"regexp"
 	"slices"
@@ -160,7 +161,7 @@ func (s *Server) uploadShipping(r *http.Request, raw []byte) (any, error) {
 	}
 	o.Ship = next
 	if next.open() {
-		s.openShips[o.OutTradeNo] = o
+		s.awaitReceipt(o)
 		s.pushSettlement(o, false)
 	}
 	s.touch(o)
@@ -321,8 +322,19 @@ func (s *Server) received(o *Order, how int) {
 	s.pushReceived(o, how)
 }
 
-// settleShips confirms what the buyers did not.
+// awaitReceipt puts a shipped order on the list of those that confirm themselves.
+func (s *Server) awaitReceipt(o *Order) {
+	s.openShips[o.OutTradeNo] = o
+	s.shipDueMS = min(s.shipDueMS, o.Ship.DueMS)
+}
+
+// settleShips confirms what the buyers did not. It looks at the list only when the first of it is due, because every
+// request passes here and the list is long.
 func (s *Server) settleShips(nowMS int64) {
+	if nowMS < s.shipDueMS {
+		return
+	}
+	s.shipDueMS = math.MaxInt64
 	for _, no := range slices.Sorted(maps.Keys(s.openShips)) {
 		o := s.openShips[no]
 		switch {
@@ -330,6 +342,8 @@ func (s *Server) settleShips(nowMS int64) {
 			delete(s.openShips, no)
 		case nowMS >= o.Ship.DueMS:
 			s.received(o, 1)
+		default:
+			s.shipDueMS = min(s.shipDueMS, o.Ship.DueMS)
 		}
 	}
 }

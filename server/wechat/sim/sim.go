@@ -12,6 +12,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"net"
 	"net/http"
 	"os"
@@ -106,6 +107,7 @@ type Server struct {
 	openRefunds  map[string]*Refund // not final yet
 	openBills    map[string]*Transfer
 	openShips    map[string]*Order
+	shipDueMS    int64              // when the first of them confirms itself
 	pending      map[string]*Notify // still to be delivered
 	faults       []*Fault
 	faultSeq     int64
@@ -135,7 +137,7 @@ func New(o Options) (*Server, error) {
 		users: map[string]*User{}, orders: map[string]*Order{}, byTrade: map[string]*Order{}, byPrepay: map[string]*Order{},
 		refunds: map[string]*Refund{}, transfers: map[string]*Transfer{}, byBill: map[string]*Transfer{},
 		balances: map[string]int64{Basic: openingFen, Operating: openingFen}, byNotify: map[string]*Notify{},
-		openRefunds: map[string]*Refund{}, openBills: map[string]*Transfer{}, openShips: map[string]*Order{},
+		openRefunds: map[string]*Refund{}, openBills: map[string]*Transfer{}, openShips: map[string]*Order{}, shipDueMS: math.MaxInt64,
 		pending: map[string]*Notify{}, nonces: map[string]int64{}, downloads: map[string]download{},
 		certs: o.Certificates, limits: o.Transfer.orDefault(), mini: newMiniState(),
 	}
@@ -250,7 +252,11 @@ func (s *Server) Start(addr string) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("listen on %s: %w", addr, err)
 	}
-	base := "http://" + reachable(ln.Addr().(*net.TCPAddr))
+	at := ln.Addr().(*net.TCPAddr) // what a tcp listener has
+	if !at.IP.IsLoopback() {
+		s.log.Warn("the simulator's control API asks nobody who they are, and listens beyond this machine", "addr", at.String())
+	}
+	base := "http://" + reachable(at)
 	s.lock()
 	s.id.BaseURL = base
 	s.httpd = &http.Server{Handler: s.mux, ReadHeaderTimeout: 10 * time.Second, ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelWarn)}
