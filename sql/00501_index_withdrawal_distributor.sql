@@ -1,0 +1,2 @@
+-- +goose Up
+CREATE INDEX withdrawal_distributor ON withdrawal (distributor_id, id);
