@@ -7,6 +7,7 @@ import (
 
 	"fenxiao/jobs"
 	"fenxiao/server/audit"
+	"fenxiao/server/flow"
 	"fenxiao/server/ledger"
 	"fenxiao/server/store/outbox"
 )
@@ -15,7 +16,9 @@ import (
 // configuration by name.
 func (a *App) jobTable(owner string) []jobs.Job {
 	f := a.Flow
-	drainer := &outbox.Drainer{DB: a.DB, Owner: owner, Senders: f.Senders(), OnError: func(it outbox.Item, tries int, err error) {
+	drainer := &outbox.Drainer{DB: a.DB, Owner: owner, Senders: map[string]outbox.Send{
+		flow.AlarmKind: f.SendAlarm, flow.ShippingKind: f.SendShipping,
+	}, OnError: func(it outbox.Item, tries int, err error) {
 		a.log.Warn("send", "kind", it.Kind, "ref", it.Ref, "tries", tries, "error", err)
 		if tries == outbox.AlarmTries {
 			f.Alarm("outbox.stuck", it.Kind+" "+it.Ref)
