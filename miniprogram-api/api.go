@@ -25,5 +25,6 @@ func (a *API) Register(api *httpx.API) {
 	a.registerApplication(api)
 	a.registerDistributor(api)
 	a.registerCode(api)
+	a.registerRegion(api)
 	a.registerEarning(api)
 }

@@ -195,39 +195,8 @@ func TestPeopleDoors_FromLogInToCode(t *testing.T) {
 		require.Equal(t, "**明", named["real_name_masked"])
 		require.Equal(t, true, named["has_id_no"])
 
-		code := s.ok(s.call(alice, "POST", "/api/v1/codes", m{"target": m{"kind": "shop"}, "channel": "朋友圈"}))
-		require.Equal(t, "https://shop.example/l/"+code["code"].(string), code["link"])
-		require.Equal(t, false, code["has_scene_image"])
-		s.refused(422, "code.invalid", s.call(alice, "POST", "/api/v1/codes", m{"target": m{"kind": "product"}}))
-		s.refused(404, "product.not_found", s.call(alice, "POST", "/api/v1/codes", m{"target": m{"kind": "product", "product_id": base.ProductID(1 << 40)}}))
-		second := s.ok(s.call(alice, "POST", "/api/v1/codes", m{"target": m{"kind": "shop"}, "channel": "抖音"}))
-		feed := s.ok(s.call(alice, "GET", "/api/v1/codes?limit=1", nil))
-		require.Equal(t, second["id"], feed["items"].([]any)[0].(m)["id"], "newest first")
-		next := s.ok(s.call(alice, "GET", "/api/v1/codes?limit=1&cursor="+feed["next_cursor"].(string), nil))
-		require.Equal(t, code["id"], next["items"].([]any)[0].(m)["id"])
-		require.Empty(t, next["next_cursor"])
-
-		image := "/api/v1/codes/" + code["id"].(string)
-		s.refused(403, "code.scene_not_allowed", s.call(alice, "GET", image+"/scene.jpg", nil))
-		s.refused(422, "code.image_invalid", s.call(alice, "GET", image+"/link.png?width=wide", nil))
-		s.refused(404, "code.not_found", s.call(alice, "GET", "/api/v1/codes/pc1/link.png", nil))
-		s.refused(403, "auth.not_distributor", s.call(bob, "GET", image+"/link.png", nil))
-		s.refused(400, "request.unknown_parameter", s.call(alice, "GET", image+"/link.png?size=1", nil))
-		png := s.call(alice, "GET", image+"/link.png?width=200", nil)
-		require.Equal(t, 200, png.Status)
-		require.Equal(t, "image/png", png.Header.Get("Content-Type"))
-		require.True(t, bytes.HasPrefix(png.Raw, []byte("\x89PNG")))
-		leader, err := distributor.LevelByCode(t.Context(), db.Q(), distributor.TeamLeader)
-		require.NoError(t, err)
-		now, err := distributor.Get(t.Context(), db.Q(), d.ID)
-		require.NoError(t, err)
-		_, err = s.flow.SetLevel(t.Context(), flow.SetLevelInput{ID: d.ID, Version: now.Version, Level: leader.ID, By: base.Admin(1), Reason: "考核"})
-		require.NoError(t, err)
-		jpg := s.call(alice, "GET", image+"/scene.jpg?width=600&page=pages/goods/goods&env=trial", nil)
-		require.Equal(t, 200, jpg.Status)
-		require.Equal(t, "image/jpeg", jpg.Header.Get("Content-Type"))
-		require.Contains(t, string(jpg.Raw), code["scene"].(string))
-
+		code := s.codes(alice)
+		s.images(alice, bob, code, d.ID)
 		s.touches(alice, bob, code)
 		for _, secret := range []string{"王小明", "11010519491231002X", "13800138000", "openid-alice", alice} {
 			require.NotContains(t, s.log.String(), secret, "in the log")
@@ -257,4 +226,59 @@ func (s *site) touches(alice, bob string, code m) {
 	require.Equal(t, "2026-12-23T01:00:00Z", binding["protected_until"])
 	require.Equal(t, false, s.ok(s.call(alice, "GET", "/api/v1/me/binding", nil))["bound"])
 	require.Equal(t, 204, s.call(bob, "POST", "/api/v1/auth/logout", nil).Status)
+}
+
+// codes makes two codes and reads them back; it returns the first.
+func (s *site) codes(alice string) m {
+	t := s.t
+	code := s.ok(s.call(alice, "POST", "/api/v1/codes", m{"target": m{"kind": "shop"}, "channel": "朋友圈"}))
+	require.Equal(t, "https://shop.example/l/"+code["code"].(string), code["link"])
+	require.Equal(t, false, code["has_scene_image"])
+	s.refused(422, "code.invalid", s.call(alice, "POST", "/api/v1/codes", m{"target": m{"kind": "product"}}))
+	s.refused(404, "product.not_found", s.call(alice, "POST", "/api/v1/codes", m{"target": m{"kind": "product", "product_id": base.ProductID(1 << 40)}}))
+	second := s.ok(s.call(alice, "POST", "/api/v1/codes", m{"target": m{"kind": "shop"}, "channel": "抖音"}))
+	feed := s.ok(s.call(alice, "GET", "/api/v1/codes?limit=1", nil))
+	require.Equal(t, second["id"], feed["items"].([]any)[0].(m)["id"], "newest first")
+	next := s.ok(s.call(alice, "GET", "/api/v1/codes?limit=1&cursor="+feed["next_cursor"].(string), nil))
+	require.Equal(t, code["id"], next["items"].([]any)[0].(m)["id"])
+	require.Empty(t, next["next_cursor"])
+	return code
+}
+
+// images draws a code: alice becomes a team leader on the way.
+func (s *site) images(alice, bob string, code m, id base.DistributorID) {
+	t, db := s.t, s.flow.DB
+	image := "/api/v1/codes/" + code["id"].(string)
+	s.refused(403, "code.scene_not_allowed", s.call(alice, "GET", image+"/scene.jpg", nil))
+	s.refused(422, "code.image_invalid", s.call(alice, "GET", image+"/link.png?width=wide", nil))
+	s.refused(404, "code.not_found", s.call(alice, "GET", "/api/v1/codes/pc1/link.png", nil))
+	s.refused(403, "auth.not_distributor", s.call(bob, "GET", image+"/link.png", nil))
+	s.refused(400, "request.unknown_parameter", s.call(alice, "GET", image+"/link.png?size=1", nil))
+	png := s.call(alice, "GET", image+"/link.png?width=200", nil)
+	require.Equal(t, 200, png.Status)
+	require.Equal(t, "image/png", png.Header.Get("Content-Type"))
+	require.True(t, bytes.HasPrefix(png.Raw, []byte("\x89PNG")))
+	leader, err := distributor.LevelByCode(t.Context(), db.Q(), distributor.TeamLeader)
+	require.NoError(t, err)
+	now, err := distributor.Get(t.Context(), db.Q(), id)
+	require.NoError(t, err)
+	_, err = s.flow.SetLevel(t.Context(), flow.SetLevelInput{ID: id, Version: now.Version, Level: leader.ID, By: base.Admin(1), Reason: "考核"})
+	require.NoError(t, err)
+	jpg := s.call(alice, "GET", image+"/scene.jpg?width=600&page=pages/goods/goods&env=trial", nil)
+	require.Equal(t, 200, jpg.Status)
+	require.Equal(t, "image/jpeg", jpg.Header.Get("Content-Type"))
+	require.Contains(t, string(jpg.Raw), code["scene"].(string))
+}
+
+func TestPeopleDoors_Regions(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, storetest.SQLite(t, clock.NewManual(storetest.Start)))
+	provinces := s.ok(s.call("", "GET", "/api/v1/regions", nil))["items"].([]any)
+	require.GreaterOrEqual(t, len(provinces), 31)
+	require.Equal(t, "北京市", provinces[0].(m)["name"])
+	inside := s.ok(s.call("", "GET", "/api/v1/regions?parent=440100", nil))["items"].([]any)
+	require.Equal(t, "district", inside[0].(m)["level"])
+	require.Equal(t, "荔湾区", inside[0].(m)["name"])
+	s.refused(404, "region.not_found", s.call("", "GET", "/api/v1/regions?parent=990000", nil))
+	s.refused(422, "request.invalid", s.call("", "GET", "/api/v1/regions?parent=x", nil))
 }

@@ -9,7 +9,6 @@ import (
 	"fenxiao/server/base"
 	"fenxiao/server/base/region"
 	"fenxiao/server/domain/distributor"
-	"fenxiao/server/flow"
 	"fenxiao/server/httpx"
 )
 
@@ -104,7 +103,7 @@ type endContractInput struct {
 }
 
 func (a *API) endContract(ctx context.Context, in *endContractInput) (*contractOutput, error) {
-	after, err := a.Flow.EndContract(ctx, flow.EndContractInput{ID: in.ID, By: httpx.PrincipalOf(ctx).Actor, Reason: in.Body.Reason})
+	after, err := a.Flow.EndContract(ctx, distributor.End{ID: in.ID, By: httpx.PrincipalOf(ctx).Actor, Reason: in.Body.Reason})
 	if err != nil {
 		return nil, err
 	}

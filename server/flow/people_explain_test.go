@@ -52,6 +52,21 @@ func (p *people) place(c base.CustomerID, change func(*attribution.Frozen)) base
 	return order
 }
 
+// explain returns an order's sentences in both languages.
+func (p *people) explain(order base.OrderID) (zh, en string) {
+	p.t.Helper()
+	got, err := p.f.ExplainAttribution(p.t.Context(), order)
+	require.NoError(p.t, err)
+	for _, s := range got.Sentences {
+		require.NotEmpty(p.t, s.Code)
+		require.NotEmpty(p.t, s.ZH, s.Code)
+		require.NotEmpty(p.t, s.EN, s.Code)
+		zh, en = zh+s.ZH+"\n", en+s.EN+"\n"
+	}
+	require.NotContains(p.t, zh+en, "%!", "each word has its value")
+	return zh, en
+}
+
 func TestExplainAttribution(t *testing.T) {
 	t.Parallel()
 	eachPeople(t, func(t *testing.T, p *people) {
@@ -67,19 +82,6 @@ func TestExplainAttribution(t *testing.T) {
 		ofBob := p.code(bob.ID)
 		p.scan(c, ofBob.Text)
 
-		explain := func(order base.OrderID) (zh, en string) {
-			t.Helper()
-			got, err := p.f.ExplainAttribution(ctx, order)
-			require.NoError(t, err)
-			for _, s := range got.Sentences {
-				require.NotEmpty(t, s.Code)
-				require.NotEmpty(t, s.ZH, s.Code)
-				require.NotEmpty(t, s.EN, s.Code)
-				zh, en = zh+s.ZH+"\n", en+s.EN+"\n"
-			}
-			require.NotContains(t, zh+en, "%!", "each word has its value")
-			return zh, en
-		}
 		has := func(text string, words ...string) {
 			t.Helper()
 			for _, w := range words {
@@ -91,7 +93,7 @@ func TestExplainAttribution(t *testing.T) {
 			f.Territory = attribution.Payee{ID: partner.ID, Level: partner.Level.ID, Cycle: partner.Level.Cycle}
 			f.Contract, f.Region = contract.ID, guangzhou
 		})
-		zh, en := explain(bound)
+		zh, en := p.explain(bound)
 		has(zh, alice.ID.String(), "首次扫码绑定", "团长", "按周结算", "2026-11-23 09:00:00", "上级酬劳未启用", partner.ID.String(), contract.ID.String(), "广州", "第 0 版")
 		has(en, "bound on the first scan", "Team leader", "The upline payee is off", "served by City partner")
 		frozen, err := attribution.OfOrder(ctx, p.db.Q(), bound)
@@ -102,29 +104,29 @@ func TestExplainAttribution(t *testing.T) {
 
 		_, err = p.f.Suspend(ctx, flow.PersonDecision{ID: alice.ID, By: boss, Reason: "核查"})
 		require.NoError(t, err)
-		zh, _ = explain(p.place(c, nil))
+		zh, _ = p.explain(p.place(c, nil))
 		has(zh, alice.ID.String(), "已暂停或终止", bob.ID.String(), ofBob.Text, "没有签约的城市合伙人")
 		p.clock.Advance(8 * day)
-		zh, _ = explain(p.place(c, nil))
+		zh, _ = p.explain(p.place(c, nil))
 		has(zh, "没有其他触达", "没有推广分销员")
 
 		buyer := p.customer()
 		p.order(buyer)
-		zh, _ = explain(p.place(buyer, nil))
+		zh, _ = p.explain(p.place(buyer, nil))
 		has(zh, "没有任何触达")
 		p.scan(buyer, ofBob.Text)
-		zh, en = explain(p.place(buyer, nil))
+		zh, en = p.explain(p.place(buyer, nil))
 		has(zh, "最后一次触达", ofBob.Text, "普通分销员")
 		has(en, "a scan of code "+ofBob.Text)
-		zh, _ = explain(p.place(bob.Customer, nil))
+		zh, _ = p.explain(p.place(bob.Customer, nil))
 		has(zh, "不允许自购")
 
-		before, _ := explain(bound)
+		before, _ := p.explain(bound)
 		policy := attribution.DefaultPolicy()
 		policy.Mode = attribution.Life
 		_, err = p.f.PutBindingPolicy(ctx, policy, boss, "改为终身")
 		require.NoError(t, err)
-		after, _ := explain(bound)
+		after, _ := p.explain(bound)
 		require.Equal(t, before, after, "what was decided is told by the policy of then")
 
 		_, err = p.f.ExplainAttribution(ctx, bound+1)

@@ -217,7 +217,7 @@ func TestTerritory_MostSpecificAndInTime(t *testing.T) {
 		_, err = p.f.UpdateLevel(ctx, partner, boss, "取消权益")
 		requireCode(t, "territory.contract_running", err)
 
-		end := flow.EndContractInput{ID: whole.ID, By: boss, Reason: "提前解约"}
+		end := distributor.End{ID: whole.ID, By: boss, Reason: "提前解约"}
 		p.clock.Advance(day)
 		ended, err := p.f.EndContract(ctx, end)
 		require.NoError(t, err)
@@ -226,7 +226,7 @@ func TestTerritory_MostSpecificAndInTime(t *testing.T) {
 		requireWho(city.ID, guangzhou, yuexiu, p.clock.Now().Add(-time.Millisecond))
 		_, err = p.f.EndContract(ctx, end)
 		requireCode(t, "territory.ended", err)
-		ahead := flow.EndContractInput{ID: part.ID, By: boss, Reason: "提前解约"}
+		ahead := distributor.End{ID: part.ID, By: boss, Reason: "提前解约"}
 		_, err = p.f.EndContract(ctx, ahead)
 		require.NoError(t, err, "before it begins")
 		requireWho(0, 0, tianhe, now.Add(10*day))

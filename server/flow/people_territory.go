@@ -33,15 +33,8 @@ func (f *Flow) CreateContract(ctx context.Context, c distributor.Contract, by ba
 	return made, err
 }
 
-// EndContractInput is an operator's word against a contract.
-type EndContractInput struct {
-	ID     base.ContractID
-	By     base.Actor
-	Reason string
-}
-
 // EndContract ends a territory contract now. Orders that were placed keep what was frozen on them.
-func (f *Flow) EndContract(ctx context.Context, in EndContractInput) (after distributor.Contract, err error) {
+func (f *Flow) EndContract(ctx context.Context, in distributor.End) (after distributor.Contract, err error) {
 	if in.Reason, err = checkReason(in.Reason); err != nil {
 		return after, err
 	}
@@ -50,7 +43,7 @@ func (f *Flow) EndContract(ctx context.Context, in EndContractInput) (after dist
 		if err != nil {
 			return err
 		}
-		if err := distributor.EndContract(ctx, tx, in.ID, in.By, in.Reason); err != nil {
+		if err := distributor.EndContract(ctx, tx, in); err != nil {
 			return err
 		}
 		if after, err = distributor.ContractOf(ctx, tx, in.ID); err != nil {

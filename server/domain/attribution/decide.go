@@ -67,7 +67,11 @@ func Decide(ctx context.Context, q store.Q, in DecideInput) (Decision, error) {
 			return d, nil
 		}
 	}
-	return decideByTouch(ctx, q, d, in, policy.TouchWindowDays)
+	touches, err := recentTouches(ctx, q, window{in.Customer, in.At, policy.TouchWindowDays})
+	if err != nil {
+		return Decision{}, err
+	}
+	return decideByTouch(d, touches, in.Earns)
 }
 
 func decideOwn(d Decision, policy Policy, in DecideInput) (Decision, error) {
@@ -87,22 +91,18 @@ func decideOwn(d Decision, policy Policy, in DecideInput) (Decision, error) {
 }
 
 // decideByTouch gives the order to the newest touch whose distributor earns.
-func decideByTouch(ctx context.Context, q store.Q, d Decision, in DecideInput, windowDays int) (Decision, error) {
-	touches, err := recentTouches(ctx, q, in.Customer, in.At, windowDays)
-	if err != nil {
-		return Decision{}, err
-	}
+func decideByTouch(d Decision, touches []Touch, earns func(base.DistributorID) (bool, error)) (Decision, error) {
 	asked := map[base.DistributorID]bool{}
 	for _, t := range touches {
 		if asked[t.Distributor] {
 			continue
 		}
 		asked[t.Distributor] = true
-		earns, err := in.Earns(t.Distributor)
+		ok, err := earns(t.Distributor)
 		if err != nil {
 			return Decision{}, err
 		}
-		if !earns {
+		if !ok {
 			continue
 		}
 		d.Seller, d.Touch, d.Reason = t.Distributor, t.ID, ByTouch

@@ -44,7 +44,7 @@ func TestJudge_ByModeAndTime(t *testing.T) {
 	}
 	keep := func(r Reason) want { return want{reason: r} }
 	cases := map[string]struct {
-		f                          facts
+		f                         facts
 		protected, life, lastScan want
 	}{
 		"never bound, never ordered":  {visit(), want{true, BoundFirst, ""}, want{true, BoundFirst, ""}, want{true, BoundFirst, ""}},

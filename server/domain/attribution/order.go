@@ -144,7 +144,7 @@ func EvidenceOf(ctx context.Context, q store.Q, order base.OrderID) (e Evidence,
 			return e, err
 		}
 	}
-	e.Recent, err = recentTouches(ctx, q, e.Frozen.Customer, base.Time(e.Frozen.DecidedMs), e.Policy.TouchWindowDays)
+	e.Recent, err = recentTouches(ctx, q, window{e.Frozen.Customer, base.Time(e.Frozen.DecidedMs), e.Policy.TouchWindowDays})
 	return e, err
 }
 

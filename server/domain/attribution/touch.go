@@ -76,10 +76,17 @@ func touchOf(ctx context.Context, q store.Q, id base.TouchID) (Touch, bool, erro
 	return t, true, nil
 }
 
-func recentTouches(ctx context.Context, q store.Q, customer base.CustomerID, at time.Time, window int) ([]Touch, error) {
+// window is the time before an order in which a touch can win it.
+type window struct {
+	customer base.CustomerID
+	at       time.Time
+	days     int
+}
+
+func recentTouches(ctx context.Context, q store.Q, w window) ([]Touch, error) {
 	var rows []Touch
-	since := at.Add(-time.Duration(window) * day)
-	if err := q.Select(ctx, &rows, recentSQL, customer, base.Ms(since), base.Ms(at), recentMax); err != nil {
+	since := w.at.Add(-time.Duration(w.days) * day)
+	if err := q.Select(ctx, &rows, recentSQL, w.customer, base.Ms(since), base.Ms(w.at), recentMax); err != nil {
 		return nil, fmt.Errorf("read touches: %w", err)
 	}
 	return rows, nil

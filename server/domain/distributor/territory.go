@@ -153,17 +153,24 @@ func refuseOverlap(ctx context.Context, tx *store.Tx, c Contract) error {
 	return nil
 }
 
+// End is an operator's word against a contract.
+type End struct {
+	ID     base.ContractID
+	By     base.Actor
+	Reason string
+}
+
 // EndContract ends a contract now: orders placed from now on are nobody's territory, earlier ones keep theirs. One that
 // has ended is ErrContractEnded.
-func EndContract(ctx context.Context, tx *store.Tx, id base.ContractID, by base.Actor, reason string) error {
-	c, err := ContractOf(ctx, tx, id)
+func EndContract(ctx context.Context, tx *store.Tx, e End) error {
+	c, err := ContractOf(ctx, tx, e.ID)
 	if err != nil {
 		return err
 	}
 	end := max(tx.NowMs(), c.FromMs) // one that has not begun ends where it would begin: it never holds
-	ok, err := tx.ExecOne(ctx, contractEndSQL, end, tx.NowMs(), by.String(), reason, id, end)
+	ok, err := tx.ExecOne(ctx, contractEndSQL, end, tx.NowMs(), e.By.String(), e.Reason, e.ID, end)
 	if err == nil && ok {
-		_, err = tx.Exec(ctx, regionEndSQL, end, id, end)
+		_, err = tx.Exec(ctx, regionEndSQL, end, e.ID, end)
 	}
 	if err != nil {
 		return fmt.Errorf("end territory contract: %w", err)
