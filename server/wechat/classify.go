@@ -98,7 +98,10 @@ var miniCodes = map[int64]Class{
 	43002:    Refused, // method
 	45029:    Refused, // number of codes used up
 	47001:    Refused, // format
+	10060002: Exists,  // shipped already, all of it
+	10060003: Refused, // the one correction is used up
 	10060004: Refused, // order cannot be shipped
+	10060023: Exists,  // the same was uploaded already
 	10060028: Refused, // order's state does not allow it
 }
 

@@ -21,7 +21,8 @@ type Mini interface {
 	SceneCode(ctx context.Context, c SceneCode) ([]byte, error)
 
 	// UploadShipping tells WeChat that a paid order was sent. For some seconds after a payment WeChat does not know
-	// the order yet and answers Later.
+	// the order yet and answers Later. Exists means that it has this already; when a try before ended Unknown, so does
+	// the code 10060028, because an upload has to be newer than the one before.
 	UploadShipping(ctx context.Context, s Shipping) error
 }
 

@@ -123,6 +123,12 @@ func serve(t testing.TB, answer func(w http.ResponseWriter, r seen, n int)) *fak
 
 func (f *fake) count(path string) int { return len(f.requests(path)) }
 
+func (f *fake) total() int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return len(f.seen)
+}
+
 func (f *fake) requests(path string) []seen {
 	f.mu.Lock()
 	defer f.mu.Unlock()

@@ -38,7 +38,9 @@ type pay struct {
 }
 
 func newPay(cfg Config, k keys, g gate) (pay, error) {
-	httpClient := &http.Client{Timeout: cfg.Timeout, Transport: g, CheckRedirect: keepRedirect}
+	// Every call has a deadline of its own. A time-out here would keep a timer for each, because the library does not
+	// close what it has read.
+	httpClient := &http.Client{Transport: g, CheckRedirect: keepRedirect}
 	client, err := core.NewClient(context.Background(),
 		option.WithWechatPayPublicKeyAuthCipher(cfg.MchID, cfg.SerialNo, k.merchant, cfg.PublicKeyID, k.wechat),
 		option.WithHTTPClient(httpClient))
