@@ -27,6 +27,9 @@ type Transfer struct {
 // NameSent says whether WeChat is given the payee's name with a transfer.
 func NameSent(net money.Fen) bool { return net >= wechat.TransferNameFrom }
 
+// PostingLease is how long a payout that is being sent again is left to who sends it.
+const PostingLease = 2 * time.Minute
+
 // Call is what was asked of WeChat.
 type Call string
 
@@ -41,11 +44,12 @@ const (
 	dueSQL    = `SELECT ` + columns + ` FROM withdrawal WHERE state = ? AND next_ms <= ? ORDER BY next_ms, id LIMIT ?`
 	// A claim is a compare-and-set of next_ms: of two replicas that saw the same row, one gets it.
 	claimSQL     = `UPDATE withdrawal SET next_ms = ?, tries = tries + 1 WHERE id = ? AND state = ? AND next_ms = ?`
-	postedSQL    = `UPDATE withdrawal SET posted_ms = ? WHERE id = ? AND state = 'paying'`
+	postedSQL    = `UPDATE withdrawal SET posted_ms = ?, next_ms = ? WHERE id = ? AND state IN ('paying', 'awaiting_user')`
 	laterSQL     = `UPDATE withdrawal SET next_ms = ?, trouble = ?, version = version + 1 WHERE id = ? AND state IN ('paying', 'awaiting_user', 'approved')`
 	unknownSQL   = `UPDATE withdrawal SET unknown_ms = ? WHERE id = ?`
-	wordSQL      = `UPDATE withdrawal SET wechat_state = ?, transfer_bill_no = ?, trouble = '' WHERE id = ?`
-	packageSQL   = `UPDATE withdrawal SET package_info = ? WHERE id = ?`
+	wordSQL      = `UPDATE withdrawal SET wechat_state = ?, trouble = '' WHERE id = ? AND state IN ('paying', 'awaiting_user')`
+	billNoSQL    = `UPDATE withdrawal SET transfer_bill_no = ? WHERE id = ? AND transfer_bill_no = ''`
+	packageSQL   = `UPDATE withdrawal SET package_info = ? WHERE id = ? AND state IN ('paying', 'awaiting_user')`
 	failSQL      = `UPDATE withdrawal SET fail_reason = ?, package_info = '' WHERE id = ?`
 	troubleSQL   = `UPDATE withdrawal SET trouble = ?, version = version + 1 WHERE id = ?`
 	askCancelSQL = `
@@ -91,9 +95,16 @@ func Claim(ctx context.Context, tx *store.Tx, seen Withdrawal, leaseMs int64) (b
 	return tx.ExecOne(ctx, claimSQL, leaseMs, seen.ID, seen.State, seen.NextMs)
 }
 
-// Posting notes that the transfer is about to be sent again, and says whether it may be.
-func Posting(ctx context.Context, tx *store.Tx, id base.WithdrawalID) (bool, error) {
-	return tx.ExecOne(ctx, postedSQL, tx.NowMs(), id)
+// Posting notes that the transfer is about to be sent again, or returns ErrMoved if it has ended meanwhile.
+func Posting(ctx context.Context, tx *store.Tx, id base.WithdrawalID) error {
+	ok, err := tx.ExecOne(ctx, postedSQL, tx.NowMs(), base.Ms(tx.Now().Add(PostingLease)), id)
+	if err != nil {
+		return fmt.Errorf("send payout again: %w", err)
+	}
+	if !ok {
+		return ErrMoved
+	}
+	return nil
 }
 
 // Frozen reads what every try sends.
@@ -121,10 +132,16 @@ func Unknown(ctx context.Context, tx *store.Tx, id base.WithdrawalID) error {
 	return nil
 }
 
-// Word keeps WeChat's last word about a transfer, and its number for it.
+// Word keeps WeChat's last word about a transfer that is under way, and its number for it. An answer that comes after
+// the end changes nothing.
 func Word(ctx context.Context, tx *store.Tx, id base.WithdrawalID, t wechat.Transfer) error {
-	if _, err := tx.Exec(ctx, wordSQL, string(t.State), t.TransferBillNo, id); err != nil {
+	if _, err := tx.Exec(ctx, wordSQL, string(t.State), id); err != nil {
 		return fmt.Errorf("keep WeChat's word: %w", err)
+	}
+	if t.TransferBillNo != "" {
+		if _, err := tx.Exec(ctx, billNoSQL, t.TransferBillNo, id); err != nil {
+			return fmt.Errorf("keep WeChat's number: %w", err)
+		}
 	}
 	if t.PackageInfo == "" {
 		return nil

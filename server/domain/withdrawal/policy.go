@@ -153,6 +153,17 @@ func (t TaxPolicy) Validate() error {
 		errs.EN("Choose how tax is withheld: none."), errs.At("/kind", "unknown", "must be none"))
 }
 
+// Within narrows the policy down to what a level allows: at once, and on a day. Zero is the shop's limit.
+func (p Policy) Within(once, day money.Fen) Policy {
+	if once > 0 {
+		p.MaxFen = min(p.MaxFen, once)
+	}
+	if day > 0 {
+		p.DailyAmountFen = min(p.DailyAmountFen, day)
+	}
+	return p
+}
+
 // Quote is what becomes of an amount: Amount = Fee + Tax + Net.
 type Quote struct{ Amount, Fee, Tax, Net money.Fen }
 

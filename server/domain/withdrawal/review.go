@@ -28,6 +28,10 @@ var (
 		errs.EN("This withdrawal is on hold. Release the hold first."))
 	ErrNotHeld = errs.E(errs.Conflict, "withdrawal.not_held", "这笔提现没有被暂缓，无需解除",
 		errs.EN("This withdrawal is not on hold."))
+	ErrPaying = errs.E(errs.Conflict, "withdrawal.paying", "正在向微信发起转账，暂时不能取消，请稍后刷新再试",
+		errs.EN("The transfer is being sent to WeChat. Reload in a moment and try again."))
+	ErrEnded = errs.E(errs.Conflict, "withdrawal.ended", "这笔提现已经结束，不能取消",
+		errs.EN("This withdrawal has ended and cannot be cancelled."))
 	ErrReason = errs.E(errs.Invalid, "withdrawal.reason_needed", "请填写原因（1 到 200 个字），分销员会看到",
 		errs.EN("Give a reason of 1 to 200 characters. The distributor will read it."), errs.At("/reason", "length", "1 to 200 characters"))
 )
