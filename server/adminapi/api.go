@@ -36,4 +36,8 @@ func (a *API) Register(api *httpx.API) {
 	a.registerRule(api)
 	a.registerCommission(api)
 	a.registerStatement(api)
+	a.registerProduct(api)
+	a.registerStock(api)
+	a.registerOrder(api)
+	a.registerRefund(api)
 }

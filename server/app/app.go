@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -141,7 +142,7 @@ func (a *App) build(deps Deps, box *crypt.Box, keys crypt.Keys, owner string) {
 
 // doors adds every operation.
 func (a *App) doors() (err error) {
-	https := len(a.cfg.HTTP.PublicURL) > 5 && a.cfg.HTTP.PublicURL[:5] == "https"
+	https := strings.HasPrefix(a.cfg.HTTP.PublicURL, "https:")
 	a.Engine, err = httpx.NewEngine(httpx.Options{
 		Log: a.log, Metrics: a.Metrics, TrustedProxies: a.cfg.HTTP.TrustedProxies, RequestTimeout: a.cfg.HTTP.RequestTimeout,
 		BodyTimeout: a.cfg.HTTP.BodyTimeout, BodyMaxBytes: a.cfg.HTTP.BodyMaxBytes, HTTPS: https,
@@ -184,14 +185,21 @@ func (a *App) wakeApplier() {
 	}
 }
 
-// Listen takes the configured addresses and returns where requests are taken.
+// Listen takes the configured addresses and returns where requests are taken. A port that the system chose is also the
+// one under which WeChat, the simulator that is, reaches the shop.
 func (a *App) Listen(ctx context.Context) (addr string, err error) {
 	h := a.cfg.HTTP
 	a.server = &httpx.Server{
 		Engine: a.Engine, Metrics: a.Metrics, Addr: h.Addr, MetricsAddr: h.MetricsAddr, Log: a.log,
 		ReadHeaderTimeout: h.ReadHeaderTimeout, IdleTimeout: h.IdleTimeout, DrainDelay: h.DrainDelay, ShutdownTimeout: h.ShutdownTimeout,
 	}
-	return a.server.Listen(ctx)
+	if addr, err = a.server.Listen(ctx); err != nil {
+		return "", err
+	}
+	if strings.HasSuffix(h.Addr, ":0") {
+		reachedAt(&a.Flow.Shop, "http://"+addr)
+	}
+	return addr, nil
 }
 
 // MetricsAddress is where metrics are served, "" for nowhere.

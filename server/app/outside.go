@@ -44,9 +44,11 @@ func shopOf(cfg config.Config) flow.Shop {
 		notify = cfg.HTTP.PublicURL
 	}
 	shop := flow.Shop{
-		NotifyURL: notify + miniprogramapi.NotifyPath, CodePage: codePage, CodeEnv: cfg.WeChat.EnvVersion,
-		CheckPage: cfg.WeChat.EnvVersion == "release", LinkBase: cfg.HTTP.PublicURL, TransferScene: cfg.WeChat.TransferSceneID,
+		CodePage: codePage, CodeEnv: cfg.WeChat.EnvVersion, CheckPage: cfg.WeChat.EnvVersion == "release",
+		TransferScene: cfg.WeChat.TransferSceneID,
 	}
+	reachedAt(&shop, notify)
+	shop.LinkBase = cfg.HTTP.PublicURL
 	for _, info := range cfg.WeChat.TransferReportInfos {
 		switch info.Type {
 		case reportJob:
@@ -56,6 +58,11 @@ func shopOf(cfg config.Config) flow.Shop {
 		}
 	}
 	return shop
+}
+
+// reachedAt says under which address the outside reaches the shop.
+func reachedAt(s *flow.Shop, base string) {
+	s.NotifyURL, s.LinkBase = base+miniprogramapi.NotifyPath, base
 }
 
 // newRetries counts transactions that ran again, by name.
