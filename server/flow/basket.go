@@ -212,7 +212,7 @@ func (p parties) payees() []commission.Payee {
 	return []commission.Payee{of(base.Seller, p.seller), of(base.Upline, p.upline), of(base.Territory, p.partner)}
 }
 
-// Shelf returns the products that a customer may see and buy now, newest first, and what is free of each SKU.
+// Shelf returns the products that a customer may see and buy now, newest first.
 func (f *Flow) Shelf(ctx context.Context, customer base.CustomerID, s catalog.Shelf) ([]catalog.Product, error) {
 	s.At = f.DB.Clock.Now()
 	who, err := earners(ctx, f.DB.Q(), customer, 0, s.At)
@@ -221,4 +221,22 @@ func (f *Flow) Shelf(ctx context.Context, customer base.CustomerID, s catalog.Sh
 	}
 	s.Early = who.seller.Level.Rights.FirstPromote
 	return catalog.OnShelf(ctx, f.DB.Q(), s)
+}
+
+// ProductFor returns a product that a customer may see and buy now, or catalog.ErrNotFound.
+func (f *Flow) ProductFor(ctx context.Context, customer base.CustomerID, id base.ProductID) (catalog.Product, error) {
+	q, now := f.DB.Q(), f.DB.Clock.Now()
+	p, err := catalog.Get(ctx, q, id)
+	if err != nil {
+		return catalog.Product{}, err
+	}
+	who, err := earners(ctx, q, customer, 0, now)
+	if err != nil {
+		return catalog.Product{}, err
+	}
+	sale := p.SaleAt(now)
+	if sale == catalog.SaleClosed || sale == catalog.SaleEarly && !who.seller.Level.Rights.FirstPromote {
+		return catalog.Product{}, catalog.ErrNotFound
+	}
+	return p, nil
 }

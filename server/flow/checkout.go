@@ -12,6 +12,7 @@ import (
 	"fenxiao/server/base/errs"
 	"fenxiao/server/base/money"
 	"fenxiao/server/base/region"
+	"fenxiao/server/base/reqid"
 	"fenxiao/server/domain/attribution"
 	"fenxiao/server/domain/catalog"
 	"fenxiao/server/domain/commission"
@@ -20,6 +21,7 @@ import (
 	"fenxiao/server/domain/order"
 	"fenxiao/server/ledger"
 	"fenxiao/server/store"
+	"fenxiao/server/store/auditlog"
 )
 
 // Address is where an order goes. It is stored sealed.
@@ -118,6 +120,22 @@ func (f *Flow) AddressOf(o order.Order) (a Address, err error) {
 		err = fmt.Errorf("open address of %s: %w", o.ID, err)
 	}
 	return a, err
+}
+
+// RevealAddress opens an order's address for somebody who sends the goods, and writes that down.
+func (f *Flow) RevealAddress(ctx context.Context, id base.OrderID, by base.Actor) (a Address, o order.Order, err error) {
+	err = f.DB.InTx(ctx, "flow.reveal_address", func(ctx context.Context, tx *store.Tx) error {
+		if o, err = order.Get(ctx, tx, id); err != nil {
+			return err
+		}
+		return auditlog.Write(ctx, tx, auditlog.Entry{
+			ID: tx.NextID(), RequestID: reqid.Of(ctx), Actor: by, Action: "order.reveal_address", Object: id.String(),
+		})
+	})
+	if err == nil {
+		a, err = f.AddressOf(o)
+	}
+	return a, o, err
 }
 
 // placeOrder writes an order and all that is decided with it. The stock rows, which many orders want, come last.

@@ -3,7 +3,6 @@ package flow
 import (
 	"context"
 	"fmt"
-	"time"
 
 	"fenxiao/server/base"
 	"fenxiao/server/domain/commission"
@@ -88,7 +87,7 @@ func arrive(ctx context.Context, tx *store.Tx, o order.Order) error {
 	}
 	due := make([]commission.LineDue, len(fresh))
 	for i, l := range fresh {
-		due[i] = commission.LineDue{Line: l.ID, DueMs: base.Ms(aftersaleEnd(l))}
+		due[i] = commission.LineDue{Line: l.ID, DueMs: base.Ms(l.AftersaleEnd())}
 	}
 	if err := commission.Received(ctx, tx, due); err != nil {
 		return err
@@ -97,11 +96,6 @@ func arrive(ctx context.Context, tx *store.Tx, o order.Order) error {
 		return nil
 	}
 	return order.Complete(ctx, tx, o.ID)
-}
-
-// aftersaleEnd is when a received line's after-sale window is over.
-func aftersaleEnd(l order.Line) time.Time {
-	return base.Time(l.ReceivedMs).Add(time.Duration(l.AftersaleDays) * 24 * time.Hour)
 }
 
 // ReceiveDue receives parcels that were sent so long ago that they count as received, at most limit, and returns how

@@ -33,7 +33,7 @@ func (f *Flow) CreateRefund(ctx context.Context, in RefundIssue) (order.Refund, 
 	}
 	var r order.Refund
 	err := f.DB.InTx(ctx, "flow.create_refund", func(ctx context.Context, tx *store.Tx) error {
-		o, there, err := refundable(ctx, tx, in.Order, in.ID)
+		o, there, err := refundable(ctx, tx, in.ID, in.Order, 0)
 		if err != nil || there != nil {
 			if there != nil {
 				r = *there
@@ -149,11 +149,6 @@ func reverse(ctx context.Context, tx *store.Tx, r order.Refund) ([]commission.Re
 	return commission.Reverse(ctx, tx, in)
 }
 
-// withdrawalReviewer puts the withdrawals of somebody who has fallen into debt back to review.
-type withdrawalReviewer interface {
-	indebted(ctx context.Context, tx *store.Tx, d base.DistributorID) error
-}
-
 // clawBack takes late reversals from the wallets, in one order. A distributor who falls into debt by it is looked at
 // again before any withdrawal is paid.
 func (f *Flow) clawBack(ctx context.Context, tx *store.Tx, r order.Refund, late map[base.DistributorID]money.Fen) error {
@@ -170,11 +165,11 @@ func (f *Flow) clawBack(ctx context.Context, tx *store.Tx, r order.Refund, late 
 		if err != nil {
 			return err
 		}
-		back, reviews := any(f).(withdrawalReviewer)
-		if split.Debt > 0 && reviews {
-			if err := back.indebted(ctx, tx, payee); err != nil {
-				return err
-			}
+		if split.Debt == 0 {
+			continue
+		}
+		if err := f.indebted(ctx, tx, payee); err != nil {
+			return err
 		}
 	}
 	return nil

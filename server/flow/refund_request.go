@@ -6,6 +6,7 @@ import (
 
 	"fenxiao/server/base"
 	"fenxiao/server/base/errs"
+	"fenxiao/server/base/reqid"
 	"fenxiao/server/domain/commission"
 	"fenxiao/server/domain/order"
 	"fenxiao/server/store"
@@ -35,10 +36,7 @@ type RefundRequest struct {
 func (f *Flow) RequestRefund(ctx context.Context, in RefundRequest) (order.Refund, error) {
 	var r order.Refund
 	err := f.DB.InTx(ctx, "flow.request_refund", func(ctx context.Context, tx *store.Tx) error {
-		o, there, err := refundable(ctx, tx, in.Order, in.ID)
-		if err == nil && o.Customer != in.Customer {
-			err = order.ErrNotFound
-		}
+		o, there, err := refundable(ctx, tx, in.ID, in.Order, in.Customer)
 		if err != nil || there != nil {
 			if there != nil {
 				r = *there
@@ -54,9 +52,29 @@ func (f *Flow) RequestRefund(ctx context.Context, in RefundRequest) (order.Refun
 	return r, err
 }
 
-// refundable locks an order that was paid, or returns the refund that is there under the id.
-func refundable(ctx context.Context, tx *store.Tx, id base.OrderID, refund base.RefundID) (order.Order, *order.Refund, error) {
+// RefundOf returns a customer's refund. Somebody else's is order.ErrRefundNotFound.
+func (f *Flow) RefundOf(ctx context.Context, customer base.CustomerID, id base.RefundID) (order.Refund, error) {
+	r, err := order.RefundByID(ctx, f.DB.Q(), id)
+	if err != nil {
+		return order.Refund{}, err
+	}
+	o, err := order.Get(ctx, f.DB.Q(), r.Order)
+	if err == nil && o.Customer != customer {
+		err = order.ErrRefundNotFound
+	}
+	if err != nil {
+		return order.Refund{}, err
+	}
+	return r, nil
+}
+
+// refundable locks an order that was paid, or returns the refund that is there under the id. A customer given must own
+// the order; else nothing is told about it.
+func refundable(ctx context.Context, tx *store.Tx, refund base.RefundID, id base.OrderID, owner base.CustomerID) (order.Order, *order.Refund, error) {
 	o, err := order.Lock(ctx, tx, id)
+	if err == nil && owner != 0 && o.Customer != owner {
+		err = order.ErrNotFound
+	}
 	if err != nil {
 		return o, nil, err
 	}
@@ -129,7 +147,7 @@ func allowed(ctx context.Context, tx *store.Tx, lines []order.Line, give order.G
 	if n.customer {
 		for _, g := range give.Lines {
 			for _, l := range lines {
-				if l.ID == g.Line && l.ReceivedMs != 0 && aftersaleEnd(l).Before(tx.Now()) {
+				if l.ID == g.Line && l.ReceivedMs != 0 && l.AftersaleEnd().Before(tx.Now()) {
 					return ErrWindowOver
 				}
 			}
@@ -210,7 +228,7 @@ func lockRefund(ctx context.Context, tx *store.Tx, in RefundDecision) (order.Ref
 
 func auditRefund(ctx context.Context, tx *store.Tx, r order.Refund, action string, by base.Actor, reason string) error {
 	return auditlog.Write(ctx, tx, auditlog.Entry{
-		ID: tx.NextID(), Actor: by, Action: action, Object: r.ID.String(), Reason: reason,
+		ID: tx.NextID(), RequestID: reqid.Of(ctx), Actor: by, Action: action, Object: r.ID.String(), Reason: reason,
 		Before: map[string]any{"state": r.State, "amount_fen": r.Amount, "order": r.Order.String()},
 	})
 }

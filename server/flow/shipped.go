@@ -9,6 +9,7 @@ import (
 
 	"fenxiao/server/base"
 	"fenxiao/server/base/errs"
+	"fenxiao/server/base/reqid"
 	"fenxiao/server/domain/crm"
 	"fenxiao/server/domain/inventory"
 	"fenxiao/server/domain/order"
@@ -113,7 +114,7 @@ func settleParcel(ctx context.Context, tx *store.Tx, o order.Order, sent order.F
 		return err
 	}
 	return auditlog.Write(ctx, tx, auditlog.Entry{
-		ID: tx.NextID(), Actor: by, Action: "order.ship", Object: o.ID.String(),
+		ID: tx.NextID(), RequestID: reqid.Of(ctx), Actor: by, Action: "order.ship", Object: o.ID.String(),
 		After: map[string]any{"parcel": sent.ID.String(), "carrier": sent.Carrier, "tracking_no": sent.TrackingNo},
 	})
 }

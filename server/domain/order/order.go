@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"fenxiao/server/base"
@@ -111,6 +112,11 @@ type Line struct {
 	ReceivedMs    int64          `db:"received_ms"` // when nothing of it was on its way any more; 0: not yet
 	Refunded      money.Fen      `db:"refunded_fen"`
 	RefundedQty   int64          `db:"refunded_qty"`
+}
+
+// AftersaleEnd is when a received line's after-sale window is over.
+func (l Line) AftersaleEnd() time.Time {
+	return base.Time(l.ReceivedMs).Add(time.Duration(l.AftersaleDays) * 24 * time.Hour)
 }
 
 const (
