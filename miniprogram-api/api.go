@@ -27,6 +27,8 @@ func (a *API) Register(api *httpx.API) {
 	a.registerCode(api)
 	a.registerRegion(api)
 	a.registerEarning(api)
+	a.registerWallet(api)
+	a.registerWithdrawal(api)
 	a.registerProduct(api)
 	a.registerOrder(api)
 	a.registerPayment(api)

@@ -36,6 +36,8 @@ func (a *API) Register(api *httpx.API) {
 	a.registerRule(api)
 	a.registerCommission(api)
 	a.registerStatement(api)
+	a.registerWithdrawal(api)
+	a.registerWithdrawalSetting(api)
 	a.registerProduct(api)
 	a.registerStock(api)
 	a.registerOrder(api)
