@@ -274,7 +274,7 @@ func (a *API) listOrders(ctx context.Context, in *listOrdersInput) (*orderFeed, 
 		return nil, err
 	}
 	q := a.Flow.DB.Q()
-	orders, err := order.List(ctx, q, order.Filter{
+	orders, err := order.Mine(ctx, q, order.Filter{
 		Customer: httpx.PrincipalOf(ctx).Customer, State: order.State(in.State), Before: base.OrderID(at.ID), Limit: in.Limit + 1,
 	})
 	if err != nil {

@@ -65,17 +65,20 @@ func (f *Flow) Checkout(ctx context.Context, in CheckoutInput) (order.Detail, er
 	if err != nil {
 		return order.Detail{}, err
 	}
-	var d order.Detail
+	d, err := f.checkout(ctx, in, sealed)
+	if store.IsDup(err) { // the same order was placed at the same instant: this time it is there
+		d, err = f.checkout(ctx, in, sealed)
+	}
+	return d, err
+}
+
+func (f *Flow) checkout(ctx context.Context, in CheckoutInput, sealed string) (d order.Detail, err error) {
 	err = f.DB.InTx(ctx, "flow.checkout", func(ctx context.Context, tx *store.Tx) error {
 		there, err := order.Get(ctx, tx, in.ID)
 		if errs.CodeOf(err) == order.ErrNotFound.Code {
-			if err = placeOrder(ctx, tx, in, sealed); err == nil {
-				d, err = order.Load(ctx, tx, in.ID)
-			}
-			return err
-		}
-		if err == nil && there.Customer != in.Customer {
-			return order.ErrNotFound
+			err = placeOrder(ctx, tx, in, sealed)
+		} else if err == nil && there.Customer != in.Customer {
+			err = order.ErrNotFound
 		}
 		if err == nil {
 			d, err = order.Load(ctx, tx, in.ID)

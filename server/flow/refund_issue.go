@@ -72,12 +72,16 @@ func (f *Flow) ApproveRefund(ctx context.Context, in RefundDecision) (order.Refu
 // issue approves a refund and does all that follows from it here: it is owed from now on, whatever becomes of it at
 // WeChat. The caller has locked the order. Stock and wallets, which others want too, come last.
 func (f *Flow) issue(ctx context.Context, tx *store.Tx, o order.Order, r order.Refund, d order.Decision) (order.Refund, error) {
+	lines, err := order.Lines(ctx, tx, o.ID)
+	if err != nil {
+		return r, err
+	}
 	parcels, err := order.Fulfilments(ctx, tx, o.ID)
 	if err != nil {
 		return r, err
 	}
 	before := r
-	if r, err = order.Approve(ctx, tx, r, parcels, d); err != nil {
+	if r, err = order.Approve(ctx, tx, r, order.Goods{Lines: lines, Parcels: parcels}, d); err != nil {
 		return r, err
 	}
 	if err := auditRefund(ctx, tx, before, "refund.approve", d.By, r.Reason); err != nil {

@@ -1,6 +1,7 @@
 package flow_test
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -12,6 +13,7 @@ import (
 	"fenxiao/server/base/errs"
 	"fenxiao/server/base/money"
 	"fenxiao/server/domain/order"
+	"fenxiao/server/flow"
 	"fenxiao/server/ledger"
 	"fenxiao/server/store"
 	"fenxiao/server/store/storetest"
@@ -19,7 +21,7 @@ import (
 
 // refundStep is one thing that happens to an order in a script.
 type refundStep struct {
-	Kind   string // qty, amount, all, over_all, freight, whole, outside; deliver, ripen, next_month
+	Kind   string // qty, amount, all, over_all, freight, whole, outside, back; send_one, deliver, ripen, next_month
 	Line   int
 	Qty    int64
 	Amount money.Fen
@@ -32,7 +34,7 @@ type refundScript struct {
 
 var scripts = rapid.Custom(func(t *rapid.T) refundScript {
 	s := refundScript{Qty: [2]int64{rapid.Int64Range(1, 4).Draw(t, "first"), rapid.Int64Range(0, 3).Draw(t, "second")}}
-	kinds := []string{"qty", "qty", "amount", "amount", "all", "over_all", "freight", "whole", "outside", "deliver", "ripen", "next_month"}
+	kinds := []string{"qty", "qty", "amount", "amount", "all", "over_all", "freight", "whole", "outside", "back", "send_one", "deliver", "ripen", "next_month"}
 	s.Steps = rapid.SliceOfN(rapid.Custom(func(t *rapid.T) refundStep {
 		return refundStep{
 			Kind: rapid.SampledFrom(kinds).Draw(t, "kind"), Line: rapid.IntRange(0, 1).Draw(t, "line"), Qty: rapid.Int64Range(1, 3).Draw(t, "qty"),
@@ -113,7 +115,7 @@ func (m *refundModel) plan(s refundStep) (amounts []money.Fen, qty []int64, frei
 	amounts, qty = make([]money.Fen, len(m.lines)), make([]int64, len(m.lines))
 	l := m.lines[s.Line]
 	switch s.Kind {
-	case "qty":
+	case "qty", "back":
 		qty[s.Line] = s.Qty
 		upTo := func(n int64) money.Fen { return l.net * money.Fen(n) / money.Fen(l.qty) }
 		amounts[s.Line] = min(upTo(l.refundedQty+s.Qty)-upTo(l.refundedQty), l.net-l.refunded)
@@ -194,6 +196,7 @@ func (m *refundModel) play(t require.TestingT, s *shop, script refundScript) {
 		}
 		now := s.look(d.Order.ID)
 		require.Equal(t, m.total, now.Order.Refunded)
+		s.goodsAgree(t, now)
 		for i, l := range now.Lines {
 			require.Equal(t, m.lines[i].refunded, l.Refunded)
 			require.Equal(t, m.lines[i].refundedQty, l.RefundedQty)
@@ -204,9 +207,24 @@ func (m *refundModel) play(t require.TestingT, s *shop, script refundScript) {
 func (m *refundModel) step(t require.TestingT, s *shop, id base.OrderID, p order.Payment, step refundStep) {
 	d := s.look(id)
 	switch step.Kind {
+	case "send_one":
+		for _, f := range d.Fulfilments {
+			if f.State == order.Allocated {
+				one := make([]int64, len(d.Lines))
+				for i, l := range d.Lines {
+					if l.ID == f.Lines[0].Line {
+						one[i] = 1
+					}
+				}
+				s.ships(d, one...)
+			}
+		}
 	case "deliver":
-		if order.ShippedState(d.Fulfilments) == order.DeliveredNone && len(d.Fulfilments) > 0 {
-			s.receives(s.ships(d))
+		if slices.ContainsFunc(d.Fulfilments, func(f order.Fulfilment) bool { return f.State == order.Allocated }) {
+			d = s.ships(d)
+		}
+		if slices.ContainsFunc(d.Fulfilments, func(f order.Fulfilment) bool { return f.State == order.Shipped }) {
+			s.receives(d)
 		}
 		m.delivered = true
 	case "ripen":
@@ -236,6 +254,9 @@ func (m *refundModel) refund(t require.TestingT, s *shop, d order.Detail, p orde
 		s.notifyRefund(s.pay.console(p.Transaction(), base.RefundID(s.db.Mint.Next()).String()+"C", step.Amount))
 		return len(s.look(d.Order.ID).Refunds) > before
 	}
+	if step.Kind == "back" {
+		return m.goodsBack(t, s, d, step)
+	}
 	ask := map[string]order.Ask{
 		"qty": askQty(d, step.Line, step.Qty), "amount": askAmount(d, step.Line, step.Amount),
 		"all":      {Lines: []order.AskLine{{Line: d.Lines[step.Line].ID, All: true}}},
@@ -247,6 +268,37 @@ func (m *refundModel) refund(t require.TestingT, s *shop, d order.Detail, p orde
 	}
 	require.Contains(t, []string{"refund.exceeds", "refund.nothing"}, errs.CodeOf(err), "%v", err)
 	return false
+}
+
+// goodsBack refunds a quantity whose goods came back. Before anything was sent that is refused, and it is money only.
+func (m *refundModel) goodsBack(t require.TestingT, s *shop, d order.Detail, step refundStep) bool {
+	in := flow.RefundIssue{
+		ID: base.RefundID(s.db.Mint.Next()), Order: d.Order.ID, Kind: order.AfterSale, Ask: askQty(d, step.Line, step.Qty), Reason: "退货", By: boss,
+		GoodsBack: order.ShippedState(d.Fulfilments) != order.DeliveredNone, Restock: true,
+	}
+	_, err := s.f.CreateRefund(s.t.Context(), in)
+	if err != nil {
+		require.Contains(t, []string{"refund.exceeds", "refund.nothing"}, errs.CodeOf(err), "%v", err)
+	}
+	return err == nil
+}
+
+// goodsAgree requires that what is still to be sent was not refunded, and that the stock promises exactly that.
+func (s *shop) goodsAgree(t require.TestingT, d order.Detail) {
+	for _, l := range d.Lines {
+		var allocated int64
+		for _, f := range d.Fulfilments {
+			for _, fl := range f.Lines {
+				if f.State == order.Allocated && fl.Line == l.ID {
+					allocated += fl.Qty
+				}
+			}
+		}
+		require.LessOrEqual(t, allocated, l.Qty-l.RefundedQty)
+		promised := s.count(`SELECT COALESCE(SUM(fl.qty), 0) FROM fulfilment_line fl JOIN fulfilment f ON f.id = fl.fulfilment_id
+JOIN order_line l ON l.id = fl.line_id WHERE f.state = 'allocated' AND l.sku_id = ?`, l.SKU)
+		require.EqualValues(t, promised, s.stock(l.SKU).Reserved)
+	}
 }
 
 // Refunds in any order and any pieces, early and late, started here or outside, against the plain model.

@@ -43,12 +43,16 @@ type ShipInput struct {
 func (f *Flow) Ship(ctx context.Context, in ShipInput) (order.Detail, error) {
 	var d order.Detail
 	err := f.DB.InTx(ctx, "flow.ship", func(ctx context.Context, tx *store.Tx) error {
+		o, err := order.Lock(ctx, tx, in.Order)
+		if err != nil {
+			return err
+		}
 		there, is, err := order.FulfilmentByID(ctx, tx, in.ID)
 		if err == nil && is && there.Order != in.Order {
 			err = order.ErrNotFound
 		}
 		if err == nil && !is {
-			err = ship(ctx, tx, in)
+			err = ship(ctx, tx, o, in)
 		}
 		if err == nil {
 			d, err = order.Load(ctx, tx, in.Order)
@@ -58,11 +62,7 @@ func (f *Flow) Ship(ctx context.Context, in ShipInput) (order.Detail, error) {
 	return d, err
 }
 
-func ship(ctx context.Context, tx *store.Tx, in ShipInput) error {
-	o, err := order.Lock(ctx, tx, in.Order)
-	if err != nil {
-		return err
-	}
+func ship(ctx context.Context, tx *store.Tx, o order.Order, in ShipInput) error {
 	if o.State != order.Paid {
 		return order.ErrNotPaid
 	}

@@ -138,6 +138,7 @@ VALUES (:id, :order_id, :line_no, :product_id, :sku_id, :name, :category, :qty, 
 	filterSQL = ` FROM shop_order WHERE (? = 0 OR customer_id = ?) AND (? = '' OR state = ?) AND created_ms >= ? AND (? = 0 OR created_ms < ?)`
 	listSQL   = `SELECT ` + columns + filterSQL + ` AND (? = 0 OR id < ?) ORDER BY id DESC LIMIT ? OFFSET ?`
 	countSQL  = `SELECT COUNT(*)` + filterSQL
+	mineSQL   = `SELECT ` + columns + ` FROM shop_order WHERE customer_id = ? AND (? = '' OR state = ?) AND (? = 0 OR id < ?) ORDER BY id DESC LIMIT ?`
 	dueSQL    = `SELECT id FROM shop_order WHERE state = 'created' AND close_ms <= ? ORDER BY close_ms, id LIMIT ?`
 	wishSQL   = `UPDATE shop_order SET cancel_reason = ?, cancelled_by = ?, close_ms = ? WHERE id = ? AND state = 'created'`
 	laterSQL  = `UPDATE shop_order SET close_ms = ?, close_tries = close_tries + 1 WHERE id = ? AND state = 'created'`
@@ -286,6 +287,13 @@ func (f Filter) args() []any {
 func List(ctx context.Context, q store.Q, f Filter) ([]Order, error) {
 	var out []Order
 	err := q.Select(ctx, &out, listSQL, append(f.args(), f.Before, f.Before, f.Limit, f.Offset)...)
+	return out, err
+}
+
+// Mine returns a customer's orders, newest first; an empty state is all.
+func Mine(ctx context.Context, q store.Q, f Filter) ([]Order, error) {
+	var out []Order
+	err := q.Select(ctx, &out, mineSQL, f.Customer, f.State, f.State, f.Before, f.Before, f.Limit)
 	return out, err
 }
 

@@ -15,11 +15,16 @@ type Decision struct {
 	Reason  string // of a rejection
 }
 
+// Goods is where an order's goods are, read under its lock before a refund is counted.
+type Goods struct {
+	Lines   []Line
+	Parcels []Fulfilment
+}
+
 // Approve moves a refund from requested to approved and counts it against its lines, its order and its payment, all
 // guarded: what would exceed is ErrExceeds and nothing happens. What had not been sent is taken out of what is
-// allocated. The caller has locked the order and read its parcels. One of 0.00 is done at once. The refund is returned
-// as it then stands, with what was unshipped.
-func Approve(ctx context.Context, tx *store.Tx, r Refund, parcels []Fulfilment, d Decision) (Refund, error) {
+// allocated. One of 0.00 is done at once. The refund is returned as it then stands, with what was unshipped.
+func Approve(ctx context.Context, tx *store.Tx, r Refund, g Goods, d Decision) (Refund, error) {
 	state, doneMs := RefundApproved, int64(0)
 	if r.Amount == 0 {
 		state, doneMs = RefundDone, tx.NowMs()
@@ -43,7 +48,7 @@ func Approve(ctx context.Context, tx *store.Tx, r Refund, parcels []Fulfilment, 
 	if err := charge(ctx, tx, r); err != nil {
 		return r, err
 	}
-	return r, unship(ctx, tx, &r, parcels)
+	return r, unship(ctx, tx, &r, g)
 }
 
 // attemptNumber is the number of a refund's nth attempt at WeChat: it follows from the refund, so that no retry of ours
@@ -86,19 +91,19 @@ func charge(ctx context.Context, tx *store.Tx, r Refund) error {
 	return chargePayment(ctx, tx, r.Payment, r.Amount)
 }
 
-// unship takes what was refunded before it was sent out of what is allocated. Goods that come back were sent.
-func unship(ctx context.Context, tx *store.Tx, r *Refund, parcels []Fulfilment) error {
-	from, ok := allocatedOf(parcels)
+// unship takes what was refunded before it was sent out of what is allocated. Goods that come back are of those sent, as
+// far as these reach.
+func unship(ctx context.Context, tx *store.Tx, r *Refund, g Goods) error {
+	from, ok := allocatedOf(g.Parcels)
 	if !ok {
 		return nil
 	}
 	var taken []FulfilmentLine
 	for i := range r.Lines {
 		l := &r.Lines[i]
-		allocated := from.qtyOf(l.Line)
-		l.Unshipped = min(l.Qty, allocated)
+		l.Unshipped = min(l.Qty, from.qtyOf(l.Line))
 		if r.GoodsBack == 1 {
-			l.Unshipped = min(l.Unshipped, max(0, l.Qty-shippedQty(parcels, l.Line)))
+			l.Unshipped = max(0, l.Qty-g.sentQty(l.Line, from))
 		}
 		if l.Unshipped == 0 {
 			continue
@@ -114,13 +119,14 @@ func unship(ctx context.Context, tx *store.Tx, r *Refund, parcels []Fulfilment) 
 	return take(ctx, tx, from, taken)
 }
 
-func shippedQty(parcels []Fulfilment, line base.LineID) (n int64) {
-	for _, f := range parcels {
-		if f.State == Shipped || f.State == Received {
-			n += f.qtyOf(line)
+// sentQty is how much of a line was sent and not refunded: what is neither refunded nor still to be sent.
+func (g Goods) sentQty(id base.LineID, allocated Fulfilment) int64 {
+	for _, l := range g.Lines {
+		if l.ID == id {
+			return l.Qty - l.RefundedQty - allocated.qtyOf(id)
 		}
 	}
-	return n
+	return 0
 }
 
 // Reject moves a refund from requested to rejected, or, by the customer, to withdrawn.
