@@ -59,7 +59,8 @@ func (f *Flow) CancelOrder(ctx context.Context, in CancelInput) (order.Order, er
 	if err != nil {
 		return o, err
 	}
-	return f.closeOrder(ctx, in.Order, in.By, reason)
+	in.Reason = reason
+	return f.closeOrder(ctx, in)
 }
 
 // CloseUnpaid cancels orders whose time to pay is over, at most limit, and returns how many it cancelled. One that
@@ -73,7 +74,7 @@ func (f *Flow) CloseUnpaid(ctx context.Context, limit int) (done int, err error)
 		if ctx.Err() != nil {
 			return done, ctx.Err()
 		}
-		_, err := f.closeOrder(ctx, id, base.System, unpaidReason)
+		_, err := f.closeOrder(ctx, CancelInput{Order: id, By: base.System, Reason: unpaidReason})
 		if err == nil {
 			done++
 			continue
@@ -96,8 +97,8 @@ func (f *Flow) CloseUnpaid(ctx context.Context, limit int) (done int, err error)
 }
 
 // closeOrder closes an unpaid order's payment at WeChat and then cancels the order here.
-func (f *Flow) closeOrder(ctx context.Context, id base.OrderID, by base.Actor, reason string) (order.Order, error) {
-	p, open, err := order.OpenPaymentOf(ctx, f.DB.Q(), id)
+func (f *Flow) closeOrder(ctx context.Context, in CancelInput) (order.Order, error) {
+	p, open, err := order.OpenPaymentOf(ctx, f.DB.Q(), in.Order)
 	if err != nil {
 		return order.Order{}, err
 	}
@@ -105,7 +106,7 @@ func (f *Flow) closeOrder(ctx context.Context, id base.OrderID, by base.Actor, r
 		err := f.stopPayment(ctx, &p)
 		switch {
 		case errors.Is(err, order.ErrIsPaid):
-			o, getErr := order.Get(ctx, f.DB.Q(), id)
+			o, getErr := order.Get(ctx, f.DB.Q(), in.Order)
 			return o, errors.Join(getErr, order.ErrIsPaid)
 		case errors.Is(err, errStillOpen):
 			return order.Order{}, ErrPayClosing
@@ -115,7 +116,7 @@ func (f *Flow) closeOrder(ctx context.Context, id base.OrderID, by base.Actor, r
 	}
 	var o order.Order
 	err = f.DB.InTx(ctx, "flow.cancel_order", func(ctx context.Context, tx *store.Tx) (err error) {
-		o, err = cancelHere(ctx, tx, id, p.ID, by, reason)
+		o, err = cancelHere(ctx, tx, in, p.ID)
 		return err
 	})
 	if err == nil && o.State != order.Cancelled {
@@ -180,12 +181,12 @@ func (f *Flow) askClosed(ctx context.Context, p order.Payment) (bool, error) {
 }
 
 // cancelHere cancels an order whose payment is closed at WeChat. A payment that was captured meanwhile wins.
-func cancelHere(ctx context.Context, tx *store.Tx, id base.OrderID, payment base.PaymentID, by base.Actor, reason string) (order.Order, error) {
-	o, err := order.Lock(ctx, tx, id)
+func cancelHere(ctx context.Context, tx *store.Tx, in CancelInput, payment base.PaymentID) (order.Order, error) {
+	o, err := order.Lock(ctx, tx, in.Order)
 	if err != nil || o.State != order.Created {
 		return o, err
 	}
-	p, open, err := order.OpenPaymentOf(ctx, tx, id)
+	p, open, err := order.OpenPaymentOf(ctx, tx, o.ID)
 	if err != nil {
 		return o, err
 	}
@@ -197,18 +198,18 @@ func cancelHere(ctx context.Context, tx *store.Tx, id base.OrderID, payment base
 			return o, fmt.Errorf("close payment: %w", err)
 		}
 	}
-	if err := order.Cancel(ctx, tx, o, by, reason); err != nil {
+	if err := order.Cancel(ctx, tx, o, in.By, in.Reason); err != nil {
 		return o, err
 	}
-	lines, err := order.Lines(ctx, tx, id)
+	lines, err := order.Lines(ctx, tx, o.ID)
 	if err != nil {
 		return o, err
 	}
 	err = inventory.Book(ctx, tx, inventory.Move{
-		Kind: inventory.Release, Ref: id.String(), Warehouse: inventory.Main, Items: stockItems(lines), Actor: by,
+		Kind: inventory.Release, Ref: o.ID.String(), Warehouse: inventory.Main, Items: stockItems(lines), Actor: in.By,
 	})
 	if err != nil {
 		return o, err
 	}
-	return order.Get(ctx, tx, id)
+	return order.Get(ctx, tx, o.ID)
 }

@@ -84,7 +84,7 @@ func (f *Flow) issue(ctx context.Context, tx *store.Tx, o order.Order, r order.R
 	if r, err = order.Approve(ctx, tx, r, order.Goods{Lines: lines, Parcels: parcels}, d); err != nil {
 		return r, err
 	}
-	if err := auditRefund(ctx, tx, before, "refund.approve", d.By, r.Reason); err != nil {
+	if err := auditRefund(ctx, tx, before, "refund.approve", RefundDecision{By: d.By, Reason: r.Reason}); err != nil {
 		return r, err
 	}
 	if _, err := commission.ReleaseHold(ctx, tx, r.HoldRef()); err != nil {
@@ -231,7 +231,7 @@ func (f *Flow) RetryRefund(ctx context.Context, in RefundDecision) (order.Refund
 		if r, err = order.RetryRefund(ctx, tx, r); err != nil {
 			return err
 		}
-		return auditRefund(ctx, tx, before, "refund.retry", in.By, in.Reason)
+		return auditRefund(ctx, tx, before, "refund.retry", in)
 	})
 	return r, err
 }

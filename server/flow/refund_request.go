@@ -201,7 +201,7 @@ func (f *Flow) endRequest(ctx context.Context, in RefundDecision, to order.Refun
 		if _, err := commission.ReleaseHold(ctx, tx, r.HoldRef()); err != nil {
 			return err
 		}
-		if err := auditRefund(ctx, tx, r, "refund."+string(to), in.By, in.Reason); err != nil {
+		if err := auditRefund(ctx, tx, r, "refund."+string(to), in); err != nil {
 			return fmt.Errorf("order %s: %w", o.ID, err)
 		}
 		r, err = order.RefundByID(ctx, tx, in.ID)
@@ -226,9 +226,9 @@ func lockRefund(ctx context.Context, tx *store.Tx, in RefundDecision) (order.Ref
 	return r, o, err
 }
 
-func auditRefund(ctx context.Context, tx *store.Tx, r order.Refund, action string, by base.Actor, reason string) error {
+func auditRefund(ctx context.Context, tx *store.Tx, r order.Refund, action string, d RefundDecision) error {
 	return auditlog.Write(ctx, tx, auditlog.Entry{
-		ID: tx.NextID(), RequestID: reqid.Of(ctx), Actor: by, Action: action, Object: r.ID.String(), Reason: reason,
+		ID: tx.NextID(), RequestID: reqid.Of(ctx), Actor: d.By, Action: action, Object: r.ID.String(), Reason: d.Reason,
 		Before: map[string]any{"state": r.State, "amount_fen": r.Amount, "order": r.Order.String()},
 	})
 }
