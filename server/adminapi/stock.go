@@ -90,7 +90,7 @@ func (a *API) listMovements(ctx context.Context, in *listMovementsInput) (*movem
 
 type receiveStockInput struct {
 	Body struct {
-		Document string `json:"document_no" minLength:"1" maxLength:"64"`
+		Document string `json:"document_no" pattern:"^[0-9A-Za-z][0-9A-Za-z ._/#-]{0,63}$"`
 		Items    []struct {
 			SKU base.SKUID `json:"sku_id"`
 			Qty int64      `json:"qty" minimum:"1" maximum:"1000000"`
@@ -126,7 +126,7 @@ func (a *API) receiveStock(ctx context.Context, in *receiveStockInput) (*stockOu
 
 type adjustStockInput struct {
 	Body struct {
-		Document string `json:"document_no" minLength:"1" maxLength:"64"`
+		Document string `json:"document_no" pattern:"^[0-9A-Za-z][0-9A-Za-z ._/#-]{0,63}$"`
 		Items    []struct {
 			SKU   base.SKUID `json:"sku_id"`
 			Delta int64      `json:"delta" minimum:"-1000000" maximum:"1000000" doc:"Found minus booked"`
