@@ -93,6 +93,7 @@ func TestLoginFailures(t *testing.T) {
 			require.Equal(t, test.code, wechat.CodeOf(err))
 			require.NotContains(t, err.Error(), appSecret)
 			require.Zero(t, f.count("/elsewhere"))
+			require.Equal(t, name == "no end", strings.Contains(err.Error(), "too long"), err)
 		})
 	}
 }
