@@ -62,18 +62,20 @@ func (s *Story) paidWhileClosing(ctx context.Context) error {
 	if _, err := play.PrepayID(ctx, s.buyer, order.ID); err != nil {
 		return err
 	}
-	s.begin("30 分钟没付款，关单时客户恰好付了：先问微信，按已付处理", "Not paid for 30 minutes; the customer pays just while WeChat closes: asked, and taken as paid")
+	s.begin("客户点取消，微信关单的瞬间另一台手机付了款：再问微信，按已付处理", "The customer cancels, and another phone pays just while WeChat closes: asked again, and taken as paid")
 	err = s.wx.AddFault(sim.Fault{Match: sim.Match{Path: "/close$", Times: 1}, Action: sim.Action{User: sim.UserPaysDuringClose}})
 	if err != nil {
 		return err
 	}
-	if err := s.pass(ctx, 31*time.Minute); err != nil {
+	err = s.buyer.Post(ctx, "/api/v1/orders/"+order.ID+"/cancel", map[string]any{"reason": "不想要了"}, nil)
+	code, err := refused(err)
+	if err != nil {
 		return err
 	}
-	if order, err = play.GetOrder(ctx, s.buyer, order.ID); err != nil {
+	s.expect("答复", "answer", code, "order.already_paid")
+	if err := play.AwaitOrder(ctx, s.buyer, order.ID, "paid"); err != nil {
 		return err
 	}
-	s.expect("订单", "order", order.State, "paid")
 	leader, partner := leaderCut, partnerCut+partnerCut
 	if err := s.pendings(ctx, leader, partner); err != nil {
 		return err
@@ -186,7 +188,7 @@ func (s *Story) debtRepaid(ctx context.Context) error {
 		return err
 	}
 	s.begin("王合伙人按月结算：11 月的单子 12 月入账", "Wang is settled monthly: November is posted in December")
-	if err := s.until(ctx, time.December, 5, 2, 0); err != nil {
+	if err := s.until(ctx, time.December, 6, 3, 0); err != nil {
 		return err
 	}
 	november := partnerCut - unitFee + partnerCut
