@@ -2,11 +2,13 @@ package miniprogramapi
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"time"
 
 	"fenxiao/server/access"
 	"fenxiao/server/base"
+	"fenxiao/server/base/errs"
 	"fenxiao/server/base/money"
 	"fenxiao/server/base/region"
 	"fenxiao/server/domain/order"
@@ -87,7 +89,7 @@ func (a *API) quote(ctx context.Context, in *quoteInput) (*quoteOutput, error) {
 		Customer: httpx.PrincipalOf(ctx).Customer, Items: basketOf(in.Body.Items), Delivery: order.Delivery(in.Body.Delivery),
 	})
 	if err != nil {
-		return nil, err
+		return nil, withinReach(err)
 	}
 	var out quoteOutput
 	for i, item := range q.Items {
@@ -132,7 +134,17 @@ func (a *API) placeOrder(ctx context.Context, in *placeOrderInput) (*orderOutput
 		Region: b.Address.Region, Address: flow.Address{Name: b.Address.Name, Phone: b.Address.Phone, Detail: b.Address.Detail},
 		Remark: b.Remark, ExpectedTotal: b.Expected,
 	})
-	return a.orderOut(ctx, d, err)
+	return a.orderOut(ctx, d, withinReach(err))
+}
+
+var errTooMuch = errs.E(errs.Invalid, "order.too_much", "订单金额过大，请分成几单下单", errs.EN("The order's total is too high. Split it into several orders."))
+
+// withinReach tells a basket whose total is beyond every bound as what it is: a wrong basket.
+func withinReach(err error) error {
+	if errors.Is(err, money.ErrRange) {
+		return errTooMuch
+	}
+	return err
 }
 
 type orderLineBody struct {
@@ -230,10 +242,11 @@ func showOrder(d order.Detail) OrderBody {
 type orderOutput struct {
 	Body struct {
 		OrderBody
-		Address    addressBody  `json:"address"`
-		RegionName string       `json:"region_name"`
-		Refunds    []refundBody `json:"refunds"`
-		Why        []string     `json:"why" doc:"How the price was computed, in words"`
+		Address    addressBody   `json:"address"`
+		RegionName string        `json:"region_name"`
+		Refunds    []refundBody  `json:"refunds"`
+		Timeline   []orderMoment `json:"timeline" doc:"Oldest first"`
+		Why        []string      `json:"why" doc:"How the price was computed, in words"`
 	}
 }
 
@@ -253,10 +266,9 @@ func (a *API) orderOut(ctx context.Context, d order.Detail, err error) (*orderOu
 	out.Body.OrderBody = showOrder(d)
 	out.Body.Address = addressBody{address.Name, address.Phone, d.Order.Region, address.Detail}
 	out.Body.RegionName, out.Body.Why = d.Order.Region.FullName(), sentences(ctx, priced.Why)
+	out.Body.Timeline = orderTimeline(ctx, d)
 	for _, r := range d.Refunds {
-		if r.Kind != order.LatePayment {
-			out.Body.Refunds = append(out.Body.Refunds, showRefund(r))
-		}
+		out.Body.Refunds = append(out.Body.Refunds, showRefund(r))
 	}
 	return &out, nil
 }

@@ -14,6 +14,7 @@ import (
 	"fenxiao/server/domain/catalog"
 	"fenxiao/server/domain/inventory"
 	"fenxiao/server/flow"
+	"fenxiao/server/store"
 	"fenxiao/server/store/inbox"
 	"fenxiao/server/store/storetest"
 	"fenxiao/server/wechat"
@@ -54,7 +55,12 @@ type orderSite struct {
 func newOrderSite(t *testing.T) *orderSite {
 	t.Helper()
 	c := clock.NewManual(storetest.Start)
-	s := &orderSite{site: newSite(t, storetest.SQLite(t, c)), clock: c}
+	return newOrderSiteOn(t, storetest.SQLite(t, c), c)
+}
+
+func newOrderSiteOn(t *testing.T, db *store.DB, c *clock.Manual) *orderSite {
+	t.Helper()
+	s := &orderSite{site: newSite(t, db), clock: c}
 	s.flow.Pay = &cashier{clock: c, payments: map[string]wechat.Payment{}}
 	s.flow.Shop.NotifyURL = "https://shop.example/notify"
 	s.flow.Wake = func() {
