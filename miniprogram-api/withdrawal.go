@@ -143,9 +143,32 @@ func (a *API) ownWithdrawal(ctx context.Context, id base.WithdrawalID) (withdraw
 }
 
 type withdrawalStep struct {
-	State withdrawal.State `json:"state"`
-	Text  string           `json:"text" doc:"In plain words"`
-	At    *time.Time       `json:"at,omitempty"`
+	State  withdrawal.State `json:"state"`
+	Text   string           `json:"text" doc:"In plain words"`
+	Reason string           `json:"reason,omitempty" doc:"Why it was rejected, or was not paid"`
+	At     *time.Time       `json:"at,omitempty"`
+}
+
+// showStep says a step to the distributor; false for what is the shop's business: who looked at it, and how often.
+func showStep(ctx context.Context, w withdrawal.Withdrawal, s withdrawal.Step) (withdrawalStep, bool) {
+	zh, en := s.To.Words()
+	out := withdrawalStep{State: s.To, At: httpx.Time(s.AtMs)}
+	switch {
+	case s.What == "cancel_asked":
+		zh, en = "已请微信撤销这笔转账，等待结果", "WeChat was asked to take the transfer back"
+	case s.What != "move":
+		return out, false
+	case s.From == "":
+		zh, en = "已提交申请，金额已冻结", "asked for; the amount is held"
+	case s.From == withdrawal.Approved && s.To == withdrawal.Requested:
+		zh, en = "退回复核", "looked at again"
+	case s.To == withdrawal.Rejected:
+		out.Reason = s.Reason
+	case s.To.Returned() && w.FailReason != "":
+		out.Reason = failText(ctx, w.FailReason)
+	}
+	out.Text = inLanguage(ctx, zh, en)
+	return out, true
 }
 
 type withdrawalDetail struct {
@@ -167,14 +190,9 @@ func (a *API) getWithdrawal(ctx context.Context, in *withdrawalPath) (*withdrawa
 	var out withdrawalDetail
 	out.Body.withdrawalBody = showWithdrawal(ctx)(w)
 	for _, s := range steps {
-		if s.What != "move" { // who looked at it, and how often, is the shop's business
-			continue
+		if step, shown := showStep(ctx, w, s); shown {
+			out.Body.Timeline = append(out.Body.Timeline, step)
 		}
-		zh, en := s.To.Words()
-		if s.From == withdrawal.Approved && s.To == withdrawal.Requested {
-			zh, en = "退回复核", "looked at again"
-		}
-		out.Body.Timeline = append(out.Body.Timeline, withdrawalStep{s.To, inLanguage(ctx, zh, en), httpx.Time(s.AtMs)})
 	}
 	return &out, nil
 }
@@ -196,7 +214,7 @@ type confirmationOutput struct {
 	Body struct {
 		MchID   string `json:"mch_id"`
 		AppID   string `json:"app_id"`
-		Package string `json:"package" doc:"Pass it on unmodified"`
+		Package string `json:"package_info" doc:"The package of wx.requestMerchantTransfer; pass it on unmodified"`
 	}
 }
 

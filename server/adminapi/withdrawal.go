@@ -113,8 +113,8 @@ type listWithdrawalsInput struct {
 	httpx.PageInput
 	States      string             `query:"state" maxLength:"120" doc:"One or more, with commas: requested,approved"`
 	Distributor base.DistributorID `query:"distributor_id"`
-	From        time.Time          `query:"requested_from"`
-	Until       time.Time          `query:"requested_to" doc:"Before"`
+	From        time.Time          `query:"created_from"`
+	Until       time.Time          `query:"created_to" doc:"Before this moment"`
 	Held        bool               `query:"held" doc:"Only those on hold"`
 	Trouble     bool               `query:"trouble" doc:"Only those that a person should look at"`
 	Sort        string             `query:"sort" enum:"requested_at,-requested_at" default:"-requested_at"`
@@ -144,7 +144,8 @@ func (in *listWithdrawalsInput) filter() (withdrawal.Filter, error) {
 type withdrawalPage struct {
 	Body struct {
 		httpx.Page[withdrawalBody]
-		Amount money.Fen `json:"amount_fen" doc:"Of all that were found"`
+		Amount money.Fen    `json:"amount_fen" doc:"Of all that were found"`
+		Counts []stateCount `json:"counts" doc:"By state, under the other filters; every state is named"`
 	}
 }
 
@@ -162,6 +163,12 @@ func (a *API) listWithdrawals(ctx context.Context, in *listWithdrawalsInput) (*w
 	if err != nil {
 		return nil, err
 	}
+	counts, err := view.WithdrawalCounts(ctx, q, view.WithdrawalScope{
+		Distributor: f.Distributor, FromMs: f.FromMs, UntilMs: f.UntilMs, Held: f.Held, Trouble: f.Trouble,
+	})
+	if err != nil {
+		return nil, err
+	}
 	bodies, err := a.showWithdrawals(ctx, list)
 	if err != nil {
 		return nil, err
@@ -169,7 +176,7 @@ func (a *API) listWithdrawals(ctx context.Context, in *listWithdrawalsInput) (*w
 	same := func(b withdrawalBody) withdrawalBody { return b }
 	var out withdrawalPage
 	out.Body.Page = httpx.NewPage(in.PageInput, found.Rows, bodies, same)
-	out.Body.Amount = found.Amount
+	out.Body.Amount, out.Body.Counts = found.Amount, showCounts(counts)
 	return &out, nil
 }
 
