@@ -185,9 +185,10 @@ type Refund struct {
 	Amount money.Fen `json:"amount_fen"`
 }
 
-// RefundLine gives back quantities of a line, or an amount of it as goodwill.
+// RefundLine gives back quantities of a line, an amount of it as goodwill, or all that is left of it.
 type RefundLine struct {
 	Line   string    `json:"line_id"`
+	All    bool      `json:"all,omitempty"`
 	Qty    int64     `json:"qty,omitempty"`
 	Amount money.Fen `json:"amount_fen,omitempty"`
 }

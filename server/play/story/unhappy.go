@@ -89,7 +89,7 @@ func (s *Story) paidWhileClosing(ctx context.Context) error {
 	}{
 		{"退 1 袋", "one bag comes back", play.RefundLine{Line: bag, Qty: 1}, oneBag, leaderOneBag, partnerOneBag},
 		{"再补偿 ¥30.00", "goodwill of ¥30.00", play.RefundLine{Line: bag, Amount: goodwill}, goodwill, leaderGoodwill, partnerGood},
-		{"余下的也退", "the rest of it", play.RefundLine{Line: bag, Amount: restBags}, restBags, leaderRest, partnerRest},
+		{"余下的也退", "the rest of it", play.RefundLine{Line: bag, All: true}, restBags, leaderRest, partnerRest},
 		{"礼盒也退", "and the box", play.RefundLine{Line: box, Qty: 1}, boxNet, leaderBox, unitFee},
 	}
 	for _, piece := range pieces {
