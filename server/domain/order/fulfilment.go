@@ -134,8 +134,11 @@ func Fulfilments(ctx context.Context, q store.Q, orders ...base.OrderID) ([]Fulf
 		return nil, err
 	}
 	for _, l := range lines {
+		// Outside of a snapshot a parcel may have come between the two statements; the next read has it.
 		i := slices.IndexFunc(out, func(f Fulfilment) bool { return f.ID == l.Fulfilment })
-		out[i].Lines = append(out[i].Lines, l)
+		if i >= 0 {
+			out[i].Lines = append(out[i].Lines, l)
+		}
 	}
 	return out, nil
 }
