@@ -12,6 +12,7 @@ import (
 	"fenxiao/server/domain/order"
 	"fenxiao/server/flow"
 	"fenxiao/server/httpx"
+	"fenxiao/server/view"
 )
 
 func (a *API) registerOrder(api *httpx.API) {
@@ -44,26 +45,28 @@ func (a *API) registerOrder(api *httpx.API) {
 
 // OrderBody is an order as operators see it in lists.
 type OrderBody struct {
-	ID          base.OrderID    `json:"id"`
-	Customer    base.CustomerID `json:"customer_id"`
-	State       string          `json:"state" enum:"created,paid,completed,cancelled"`
-	Shipped     string          `json:"shipped" enum:"none,part,all"`
-	Received    string          `json:"received" enum:"none,part,all"`
-	Goods       money.Fen       `json:"goods_fen"`
-	Discount    money.Fen       `json:"discount_fen"`
-	Freight     money.Fen       `json:"freight_fen"`
-	Total       money.Fen       `json:"total_fen"`
-	Refunded    money.Fen       `json:"refunded_fen" doc:"Approved, freight included"`
-	Delivery    string          `json:"delivery" enum:"courier,pickup"`
-	Region      region.Code     `json:"region_code"`
-	RegionName  string          `json:"region_name"`
-	Remark      string          `json:"remark"`
-	Lines       []orderLine     `json:"lines"`
-	CreatedAt   time.Time       `json:"created_at"`
-	PaidAt      *time.Time      `json:"paid_at,omitempty"`
-	CompletedAt *time.Time      `json:"completed_at,omitempty"`
-	CancelledAt *time.Time      `json:"cancelled_at,omitempty"`
-	Version     int             `json:"version"`
+	ID          base.OrderID       `json:"id"`
+	Customer    base.CustomerID    `json:"customer_id"`
+	Seller      base.DistributorID `json:"seller_id" doc:"Who earns by promotion; empty: nobody"`
+	Territory   base.DistributorID `json:"territory_id" doc:"Who earns by region; empty: nobody"`
+	State       string             `json:"state" enum:"created,paid,completed,cancelled"`
+	Shipped     string             `json:"shipped" enum:"none,part,all"`
+	Received    string             `json:"received" enum:"none,part,all"`
+	Goods       money.Fen          `json:"goods_fen"`
+	Discount    money.Fen          `json:"discount_fen"`
+	Freight     money.Fen          `json:"freight_fen"`
+	Total       money.Fen          `json:"total_fen"`
+	Refunded    money.Fen          `json:"refunded_fen" doc:"Approved, freight included"`
+	Delivery    string             `json:"delivery" enum:"courier,pickup"`
+	Region      region.Code        `json:"region_code"`
+	RegionName  string             `json:"region_name"`
+	Remark      string             `json:"remark"`
+	Lines       []orderLine        `json:"lines"`
+	CreatedAt   time.Time          `json:"created_at"`
+	PaidAt      *time.Time         `json:"paid_at,omitempty"`
+	CompletedAt *time.Time         `json:"completed_at,omitempty"`
+	CancelledAt *time.Time         `json:"cancelled_at,omitempty"`
+	Version     int                `json:"version"`
 }
 
 type orderLine struct {
@@ -82,10 +85,10 @@ type orderLine struct {
 	RefundedQty int64          `json:"refunded_qty"`
 }
 
-func showOrder(d order.Detail) OrderBody {
+func showOrder(d order.Detail, who view.Earners) OrderBody {
 	o := d.Order
 	b := OrderBody{
-		ID: o.ID, Customer: o.Customer, State: string(o.State), Shipped: string(order.ShippedState(d.Fulfilments)),
+		ID: o.ID, Customer: o.Customer, Seller: who.Seller, Territory: who.Territory, State: string(o.State), Shipped: string(order.ShippedState(d.Fulfilments)),
 		Received: string(order.ReceivedState(d.Fulfilments)), Goods: o.Goods, Discount: o.Discount, Freight: o.Freight, Total: o.Total,
 		Refunded: o.Refunded, Delivery: string(o.Delivery), Region: o.Region, RegionName: o.Region.FullName(), Remark: o.Remark,
 		CreatedAt: base.Time(o.CreatedMs), PaidAt: httpx.Time(o.PaidMs), CompletedAt: httpx.Time(o.CompletedMs),
@@ -127,7 +130,16 @@ func (a *API) listOrders(ctx context.Context, in *listOrdersInput) (*orderPage, 
 	if err != nil {
 		return nil, err
 	}
-	return &orderPage{httpx.NewPage(in.PageInput, int64(total), rows, showOrder)}, nil
+	ids := make([]base.OrderID, len(orders))
+	for i, o := range orders {
+		ids[i] = o.ID
+	}
+	earn, err := view.EarnersOf(ctx, q, ids)
+	if err != nil {
+		return nil, err
+	}
+	show := func(d order.Detail) OrderBody { return showOrder(d, earn[d.Order.ID]) }
+	return &orderPage{httpx.NewPage(in.PageInput, int64(total), rows, show)}, nil
 }
 
 type orderPath struct {
@@ -136,7 +148,7 @@ type orderPath struct {
 
 func (a *API) getOrder(ctx context.Context, in *orderPath) (*orderOutput, error) {
 	d, err := order.Load(ctx, a.Flow.DB.Q(), in.ID)
-	return orderOut(d, err)
+	return a.orderOut(ctx, d, err)
 }
 
 type addressOutput struct {
@@ -176,7 +188,8 @@ func (a *API) shipOrder(ctx context.Context, in *shipOrderInput) (*orderOutput, 
 	for _, l := range in.Body.Lines {
 		parcel.Lines = append(parcel.Lines, order.FulfilmentLine{Line: l.Line, Qty: l.Qty})
 	}
-	return orderOut(a.Flow.Ship(ctx, parcel))
+	d, err := a.Flow.Ship(ctx, parcel)
+	return a.orderOut(ctx, d, err)
 }
 
 type cancelOrderInput struct {

@@ -1,6 +1,7 @@
 package adminapi
 
 import (
+	"context"
 	"slices"
 	"time"
 
@@ -8,6 +9,7 @@ import (
 	"fenxiao/server/base/money"
 	"fenxiao/server/domain/order"
 	"fenxiao/server/httpx"
+	"fenxiao/server/view"
 )
 
 type parcelLine struct {
@@ -109,7 +111,11 @@ type orderOutput struct {
 	}
 }
 
-func orderOut(d order.Detail, err error) (*orderOutput, error) {
+func (a *API) orderOut(ctx context.Context, d order.Detail, err error) (*orderOutput, error) {
+	if err != nil {
+		return nil, err
+	}
+	earn, err := view.EarnersOf(ctx, a.Flow.DB.Q(), []base.OrderID{d.Order.ID})
 	if err != nil {
 		return nil, err
 	}
@@ -118,7 +124,7 @@ func orderOut(d order.Detail, err error) (*orderOutput, error) {
 		return nil, err
 	}
 	var out orderOutput
-	out.Body.OrderBody = showOrder(d)
+	out.Body.OrderBody = showOrder(d, earn[d.Order.ID])
 	for _, p := range d.Payments {
 		out.Body.Payments = append(out.Body.Payments, showPayment(p))
 	}

@@ -16,6 +16,7 @@ import (
 	"fenxiao/server/access"
 	"fenxiao/server/base"
 	"fenxiao/server/base/clock"
+	"fenxiao/server/domain/attribution"
 	"fenxiao/server/domain/order"
 	"fenxiao/server/flow"
 	"fenxiao/server/store/inbox"
@@ -63,6 +64,7 @@ func (p *till) Refund(_ context.Context, r wechat.RefundRequest) (wechat.Refund,
 type goods struct {
 	*desk
 	customer base.CustomerID
+	seller   string // whose customer that is
 	product  string
 	skus     []string
 	keys     int
@@ -76,6 +78,7 @@ func newGoods(t *testing.T, s *desk, c *clock.Manual) *goods {
 	buyer, _, err := s.flow.Login(t.Context(), "openid-of-the-buyer")
 	require.NoError(t, err)
 	g.customer = buyer.ID
+	g.bind()
 	p := g.ops("POST", "/products", m{"name": "保温杯", "category": "家居", "status": "on_sale", "skus": []m{{"name": "白", "price_fen": 9_990}, {"name": "黑", "price_fen": 10_020, "cost_fen": 4_000}}})
 	g.product = p["id"].(string)
 	var lots []m
@@ -85,6 +88,20 @@ func newGoods(t *testing.T, s *desk, c *clock.Manual) *goods {
 	}
 	g.ops("POST", "/stock/receipts", m{"document_no": "IN-0", "items": lots})
 	return g
+}
+
+// bind lets the customer scan the code of somebody who was admitted.
+func (g *goods) bind() {
+	g.t.Helper()
+	g.seller = g.admit("openid-of-the-seller")["id"].(string)
+	var seller base.DistributorID
+	require.NoError(g.t, seller.UnmarshalText([]byte(g.seller)))
+	code, err := g.flow.MakeCode(g.t.Context(), attribution.NewCode{
+		ID: base.CodeID(g.flow.DB.Mint.Next()), Distributor: seller, Target: attribution.Target{Kind: attribution.TargetShop},
+	})
+	require.NoError(g.t, err)
+	_, err = g.flow.Scan(g.t.Context(), flow.ScanInput{Touch: base.TouchID(g.flow.DB.Mint.Next()), Kind: attribution.Scan, Raw: "s=" + code.Text, Customer: g.customer})
+	require.NoError(g.t, err)
 }
 
 func (g *goods) applyInbox() {
@@ -297,7 +314,14 @@ func TestShopDoors_GoodsAndStock(t *testing.T) {
 		})
 		require.EqualValues(t, 5, items(stock)[0].(m)["on_hand"])
 		g.no(409, "stock.insufficient", "POST", "/stock/adjustments", m{"document_no": "C-2", "items": []m{{"sku_id": sku, "delta": -6}}, "reason": "盘点"})
-		require.EqualValues(t, 3, g.take(step{method: "GET", path: "/stock", may: access.Auditor, mayNot: access.Finance})["total"])
+		all := g.take(step{method: "GET", path: "/stock", may: access.Auditor, mayNot: access.Finance})
+		require.EqualValues(t, 3, all["total"])
+		require.Equal(t, "保温杯", items(all)[0].(m)["product_name"])
+		unsold := g.ops("POST", "/products", m{"name": "绝版书", "status": "draft", "skus": []m{{"price_fen": 100}}})["id"].(string)
+		for query, total := range map[string]int{"product_id=" + unsold: 1, "below=1": 1, "below=6": 2, "name=%E9%BB%91": 1, "name=%25": 4, "name=none": 0} {
+			require.EqualValues(t, total, g.ops("GET", "/stock?"+query, nil)["total"], query)
+		}
+		require.EqualValues(t, 0, items(g.ops("GET", "/stock?below=1", nil))[0].(m)["available"])
 		moves := items(g.take(step{method: "GET", path: "/skus/" + sku.(string) + "/stock-movements", may: access.Auditor, mayNot: access.Finance}))
 		require.Len(t, moves, 2)
 		require.EqualValues(t, -2, moves[0].(m)["on_hand_delta"])
@@ -312,6 +336,8 @@ func TestShopDoors_OrdersAndRefunds(t *testing.T) {
 		path := "/orders/" + d.Order.ID.String()
 		list := g.take(step{method: "GET", path: "/orders", may: access.Warehouse})
 		require.EqualValues(t, 2, list["total"])
+		require.Equal(t, g.seller, items(list)[0].(m)["seller_id"])
+		require.Equal(t, "", items(list)[0].(m)["territory_id"])
 		require.EqualValues(t, 1, g.ops("GET", "/orders?state=paid&customer_id="+g.customer.String(), nil)["total"])
 		require.EqualValues(t, 0, g.ops("GET", "/orders?created_from=2026-11-23T01:00:00.001Z", nil)["total"])
 		require.EqualValues(t, 2, g.ops("GET", "/orders?created_from=2026-11-23T01:00:00Z&created_to=2026-11-23T09:00:01%2B08:00", nil)["total"])

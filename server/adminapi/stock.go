@@ -7,14 +7,16 @@ import (
 
 	"fenxiao/server/access"
 	"fenxiao/server/base"
+	"fenxiao/server/base/money"
 	"fenxiao/server/domain/inventory"
 	"fenxiao/server/flow"
 	"fenxiao/server/httpx"
+	"fenxiao/server/view"
 )
 
 func (a *API) registerStock(api *httpx.API) {
 	tags := []string{"stock"}
-	httpx.Register(api, httpx.Op{ID: "list-stock", Method: http.MethodGet, Path: "/stock", Summary: "What lies in the warehouse, by SKU", Permission: access.PermStockRead, Tags: tags}, a.listStock)
+	httpx.Register(api, httpx.Op{ID: "list-stock", Method: http.MethodGet, Path: "/stock", Summary: "SKUs with what lies in the warehouse, also those that never had any", Permission: access.PermStockRead, Tags: tags}, a.listStock)
 	httpx.Register(api, httpx.Op{ID: "list-stock-movements", Method: http.MethodGet, Path: "/skus/{id}/stock-movements", Summary: "What happened to a SKU, newest first", Permission: access.PermStockRead, Tags: tags}, a.listMovements)
 	httpx.Register(api, httpx.Op{
 		ID: "receive-stock", Method: http.MethodPost, Path: "/stock/receipts", Summary: "Book goods that came from a supplier",
@@ -40,18 +42,43 @@ func showStock(s inventory.Stock) stockBody {
 	return stockBody{s.SKU, int64(s.Warehouse), s.OnHand, s.Reserved, s.Free(), s.InTransit}
 }
 
-type stockPage struct{ Body httpx.Page[stockBody] }
+type stockRow struct {
+	SKU         base.SKUID     `json:"sku_id"`
+	Product     base.ProductID `json:"product_id"`
+	ProductName string         `json:"product_name"`
+	SKUName     string         `json:"sku_name"`
+	Price       money.Fen      `json:"price_fen"`
+	Warehouse   int64          `json:"warehouse"`
+	OnHand      int64          `json:"on_hand"`
+	Reserved    int64          `json:"reserved" doc:"Promised to orders, still there"`
+	Available   int64          `json:"available"`
+	InTransit   int64          `json:"in_transit"`
+}
 
-func (a *API) listStock(ctx context.Context, in *httpx.PageInput) (*stockPage, error) {
-	total, err := inventory.Count(ctx, a.Flow.DB.Q(), 0)
+func showStockRow(s view.StockLine) stockRow {
+	return stockRow{s.SKU, s.Product, s.ProductName, s.SKUName, s.Price, s.Warehouse, s.OnHand, s.Reserved, s.OnHand - s.Reserved, s.InTransit}
+}
+
+type listStockInput struct {
+	Product base.ProductID `query:"product_id"`
+	Name    string         `query:"name" maxLength:"100" doc:"A part of the product's or the SKU's name"`
+	Below   int64          `query:"below" minimum:"1" maximum:"1000000" doc:"Only what has fewer available than this; 1: sold out"`
+	httpx.PageInput
+}
+
+type stockPage struct{ Body httpx.Page[stockRow] }
+
+func (a *API) listStock(ctx context.Context, in *listStockInput) (*stockPage, error) {
+	f := view.StockFilter{Product: in.Product, Name: in.Name, Below: in.Below, Limit: in.PageSize, Offset: in.Offset()}
+	total, err := view.CountStock(ctx, a.Flow.DB.Q(), f)
 	if err != nil {
 		return nil, err
 	}
-	rows, err := inventory.List(ctx, a.Flow.DB.Q(), 0, in.PageSize, in.Offset())
+	rows, err := view.Stock(ctx, a.Flow.DB.Q(), f)
 	if err != nil {
 		return nil, err
 	}
-	return &stockPage{httpx.NewPage(*in, int64(total), rows, showStock)}, nil
+	return &stockPage{httpx.NewPage(in.PageInput, total, rows, showStockRow)}, nil
 }
 
 type movementBody struct {
