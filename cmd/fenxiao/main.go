@@ -46,7 +46,7 @@ var commands = []command{
 	{"audit", "[--json]", "prove the invariants over a database", runAudit},
 	{"migrate", "up|status", "bring a database's tables up to this program", runMigrate},
 	{"jobs", "list|run NAME", "list the jobs, or run one now", runJobs},
-	{"admin", "create --login NAME --role ROLE|reset --login NAME", "make an admin, or give one a new password and second factor", runAdmin},
+	{"admin", "create --login NAME --role ROLE|reset --login NAME|code --secret SECRET", "make an admin, give one a new password and second factor, or print a one-time code", runAdmin},
 	{"wxsim", "--addr HOST:PORT --dir DIR", "run the WeChat simulator alone, for any WeChat Pay client", runWxsim},
 	{"health", "[--url http://127.0.0.1:8080/healthz]", "ask a running shop whether it is well", runHealth},
 }

@@ -8,8 +8,10 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"os"
 	"path/filepath"
+	"strconv"
 	"sync/atomic"
 	"time"
 
@@ -104,7 +106,10 @@ func (d *demo) open(ctx context.Context) (stop func(), err error) {
 	if err != nil {
 		return nil, err
 	}
-	wxBase, err := d.wx.Start("127.0.0.1:0")
+	wxBase, err := d.wx.Start(d.beside())
+	if err != nil { // the port is taken: any other will do
+		wxBase, err = d.wx.Start("127.0.0.1:0")
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -127,6 +132,16 @@ func (d *demo) open(ctx context.Context) (stop func(), err error) {
 		d.app.Close(context.WithoutCancel(ctx))
 		closeSim()
 	}, nil
+}
+
+// beside is the shop's next port, so that the simulator is where one expects it.
+func (d *demo) beside() string {
+	_, port, err := net.SplitHostPort(d.o.Addr)
+	n, perr := strconv.Atoi(port)
+	if err != nil || perr != nil || n == 0 {
+		return "127.0.0.1:0"
+	}
+	return net.JoinHostPort("127.0.0.1", strconv.Itoa(n+1))
 }
 
 func (d *demo) config() config.Config {
