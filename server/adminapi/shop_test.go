@@ -322,7 +322,7 @@ func TestShopDoors_GoodsAndStock(t *testing.T) {
 			require.EqualValues(t, total, g.ops("GET", "/stock?"+query, nil)["total"], query)
 		}
 		require.EqualValues(t, 0, items(g.ops("GET", "/stock?below=1", nil))[0].(m)["available"])
-		moves := items(g.take(step{method: "GET", path: "/skus/" + sku.(string) + "/stock-movements", may: access.Auditor, mayNot: access.Finance}))
+		moves := items(g.take(step{method: "GET", path: "/skus/" + sku.(string) + "/stock-movements", may: access.Auditor, mayNot: access.Finance, unknown: "/skus/sk0000000000001/stock-movements", notFound: "product.sku_not_found"}))
 		require.Len(t, moves, 2)
 		require.EqualValues(t, -2, moves[0].(m)["on_hand_delta"])
 	})

@@ -8,6 +8,7 @@ import (
 	"fenxiao/server/access"
 	"fenxiao/server/base"
 	"fenxiao/server/base/money"
+	"fenxiao/server/domain/catalog"
 	"fenxiao/server/domain/inventory"
 	"fenxiao/server/flow"
 	"fenxiao/server/httpx"
@@ -106,6 +107,9 @@ type movementFeed struct{ Body httpx.Feed[movementBody] }
 func (a *API) listMovements(ctx context.Context, in *listMovementsInput) (*movementFeed, error) {
 	at, err := httpx.ParseCursor(in.Cursor)
 	if err != nil {
+		return nil, err
+	}
+	if _, err := catalog.Items(ctx, a.Flow.DB.Q(), []base.SKUID{in.ID}); err != nil {
 		return nil, err
 	}
 	rows, err := inventory.Movements(ctx, a.Flow.DB.Q(), inventory.History{SKU: in.ID, Before: at.ID, Limit: in.Limit + 1})
