@@ -39,18 +39,20 @@ func (d *demo) makeDays(ctx context.Context) error {
 		return err
 	}
 	started := clock.Wall()
-	for ; d.kept.Done < d.o.Days; d.kept.Done++ {
+	for d.kept.Done < d.o.Days {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
 		day := d.kept.First.Add(d.kept.Done)
-		if err := m.day(ctx, day); err != nil {
-			return fmt.Errorf("%s: %w", day, err)
-		}
+		// A day counts from its beginning: one that is cut off stays as it is, because time never goes back.
+		d.kept.Done++
 		if err := d.save(); err != nil {
 			return err
 		}
-		fmt.Fprintf(d.o.Out, "\r造数据 / making data: %s  %d/%d 天  %.0f s ", day, d.kept.Done+1, d.o.Days, clock.Wall().Sub(started).Seconds())
+		if err := m.day(ctx, day); err != nil {
+			return fmt.Errorf("%s: %w", day, err)
+		}
+		fmt.Fprintf(d.o.Out, "\r造数据 / making data: %s  %d/%d 天  %.0f s ", day, d.kept.Done, d.o.Days, clock.Wall().Sub(started).Seconds())
 	}
 	fmt.Fprintln(d.o.Out)
 	d.clock.past.Set(clock.Wall())
