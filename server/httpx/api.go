@@ -104,6 +104,9 @@ func Register[I, O any](a *API, op Op, handler func(context.Context, *I) (*O, er
 	op = a.complete(op)
 	r := &route{op: op, ids: idParams(reflect.TypeFor[I]())}
 	h := a.document(r)
+	if _, ok := reflect.TypeFor[I]().FieldByName("Body"); ok {
+		h.Errors = append(h.Errors, http.StatusRequestTimeout, http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType)
+	}
 	for _, p := range r.ids {
 		h.Parameters = append(h.Parameters, p.document())
 	}

@@ -9,7 +9,9 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/gin-gonic/gin"
 
@@ -123,14 +125,20 @@ func (p Principal) allowed(permission string) error {
 
 // checkQuery refuses parameters that the operation does not have: a misspelt filter must not show everything.
 func (r *route) checkQuery(u *url.URL) error {
+	if !isText(u.Path) {
+		return errNotFound
+	}
 	if u.RawQuery == "" || r.op.AnyQuery {
 		return nil
 	}
 	q, err := url.ParseQuery(u.RawQuery)
 	if err != nil {
-		return errs.E(errs.Malformed, "request.malformed", "请求参数无法识别，请检查网址", errs.EN("The query cannot be read."), errs.Cause(err))
+		return badQuery(err)
 	}
 	for name, values := range q {
+		if !isText(name) || !isText(values[0]) {
+			return badQuery(errors.New("a parameter is no text"))
+		}
 		if !r.query[name] {
 			return errs.E(errs.Malformed, "request.unknown_parameter", "不认识的请求参数，请检查拼写",
 				errs.EN("The operation has no such parameter."), errs.At(clip("/query/"+escapePointer(name)), "unknown", "不认识的参数"))
@@ -142,6 +150,13 @@ func (r *route) checkQuery(u *url.URL) error {
 	}
 	return nil
 }
+
+func badQuery(cause error) error {
+	return errs.E(errs.Malformed, "request.malformed", "请求参数无法识别，请检查网址", errs.EN("The query cannot be read."), errs.Cause(cause))
+}
+
+// isText says whether a part of an address is text that a database takes: UTF-8 without zero bytes.
+func isText(s string) bool { return utf8.ValidString(s) && !strings.Contains(s, "\x00") }
 
 // readBody takes the whole body into memory, within its limits of size and time.
 func (a *API) readBody(r *route, c *gin.Context) error {
@@ -169,6 +184,8 @@ func (a *API) readBody(r *route, c *gin.Context) error {
 		return errBodyTimeout
 	case err != nil:
 		return malformed(errs.Cause(fmt.Errorf("read body: %w", err)))
+	case !utf8.Valid(body): // encoding/json would put something else in its place
+		return malformed(errs.Cause(errors.New("the body is no UTF-8")))
 	}
 	c.Request.Body = io.NopCloser(bytes.NewReader(body))
 	c.Set(bodyKey, body)

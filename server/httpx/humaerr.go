@@ -159,7 +159,7 @@ func unmarshal(data []byte, v any) error {
 	err := json.Unmarshal(data, v)
 	var t *json.UnmarshalTypeError
 	if errors.As(err, &t) {
-		return errors.New(jsonFault + " /" + strings.ReplaceAll(t.Field, ".", "/"))
+		return errors.New(jsonFault + " " + placeOf(data, t.Offset))
 	}
 	if err != nil {
 		return errors.New(jsonFault)
