@@ -25,6 +25,7 @@ func (a *API) Register(api *httpx.API) {
 	a.registerApplication(api)
 	a.registerDistributor(api)
 	a.registerCode(api)
+	a.registerLink(api)
 	a.registerRegion(api)
 	a.registerEarning(api)
 	a.registerWallet(api)
