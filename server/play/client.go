@@ -12,6 +12,8 @@ import (
 	"strconv"
 	"sync/atomic"
 	"time"
+
+	"fenxiao/server/base/crypt"
 )
 
 const (
@@ -30,9 +32,10 @@ type Client struct {
 	name string
 }
 
-// NewClient makes somebody who is not logged in yet. The name makes the idempotency keys differ from everybody else's.
+// NewClient makes somebody who is not logged in yet. The idempotency keys have the name, and chance in them, so that
+// they differ from everybody else's and from those before a restart.
 func NewClient(base, name string) *Client {
-	return &Client{Base: base, Lang: "zh-CN", HTTP: &http.Client{Timeout: callTimeout}, keys: new(atomic.Int64), name: name}
+	return &Client{Base: base, Lang: "zh-CN", HTTP: &http.Client{Timeout: callTimeout}, keys: new(atomic.Int64), name: name + "-" + crypt.Token(6)}
 }
 
 // As returns the same person with a session.
@@ -85,7 +88,7 @@ func (c *Client) Raw(ctx context.Context, path string) (contentType string, body
 
 // NewKey makes an idempotency key.
 func (c *Client) NewKey() string {
-	return fmt.Sprintf("play-%s-%012d", c.name, c.keys.Add(1))
+	return fmt.Sprintf("play-%s-%06d", c.name, c.keys.Add(1))
 }
 
 type request struct {
