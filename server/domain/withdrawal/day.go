@@ -43,19 +43,16 @@ func DayOf(ctx context.Context, q store.Q, distributor base.DistributorID, day b
 // TakeDay counts an amount against the distributor's day, both limits in the one update that changes the counters. It
 // is what decides: Redis only answers sooner. The refusal is CountError or DayAmountError.
 func TakeDay(ctx context.Context, tx *store.Tx, r Request, p Policy) error {
-	for range 2 {
-		ok, err := tx.ExecOne(ctx, takeDaySQL, r.Quote.Amount, r.Distributor, r.Day, p.DailyCount, p.DailyAmountFen-r.Quote.Amount)
-		if err != nil {
-			return fmt.Errorf("count withdrawal: %w", err)
-		}
-		if ok {
-			return nil
-		}
-		if _, err := tx.Exec(ctx, openDaySQL, r.Distributor, r.Day); store.IsDup(err) {
-			break // there is a row, and the limit is what refused
-		} else if err != nil {
-			return fmt.Errorf("open withdrawal day: %w", err)
-		}
+	ok, err := takeDay(ctx, tx, r, p)
+	if err != nil || ok {
+		return err
+	}
+	// Over the limit, or the first of the day: somebody else may open the day at the same instant.
+	if _, err := tx.Exec(ctx, openDaySQL, r.Distributor, r.Day); err != nil && !store.IsDup(err) {
+		return fmt.Errorf("open withdrawal day: %w", err)
+	}
+	if ok, err = takeDay(ctx, tx, r, p); err != nil || ok {
+		return err
 	}
 	day, err := DayOf(ctx, tx, r.Distributor, r.Day)
 	if err != nil {
@@ -65,6 +62,14 @@ func TakeDay(ctx context.Context, tx *store.Tx, r Request, p Policy) error {
 		return p.CountError()
 	}
 	return p.DayAmountError()
+}
+
+func takeDay(ctx context.Context, tx *store.Tx, r Request, p Policy) (bool, error) {
+	ok, err := tx.ExecOne(ctx, takeDaySQL, r.Quote.Amount, r.Distributor, r.Day, p.DailyCount, p.DailyAmountFen-r.Quote.Amount)
+	if err != nil {
+		return false, fmt.Errorf("count withdrawal: %w", err)
+	}
+	return ok, nil
 }
 
 // GiveBackDay takes a withdrawal off the counters of the day it was taken from. The caller has just moved it to a
