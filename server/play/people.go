@@ -96,7 +96,7 @@ type AdminLogin struct {
 
 // Admin is one of those who run the shop.
 func Admin(base string, l AdminLogin, c clock.Clock) *Person {
-	p := &Person{Client: NewClient(base, user), clock: c}
+	p := &Person{Client: NewClient(base, l.Account), clock: c}
 	p.logIn = func(ctx context.Context) (string, error) { return adminToken(ctx, base, l, c) }
 	return p
 }
