@@ -189,6 +189,7 @@ h2{margin:1.25rem 0 .25rem;padding-top:1.25rem;border-top:1px solid var(--line);
 p{margin:.25rem 0}
 .price{font-size:1.35rem;font-weight:700;color:var(--green);font-variant-numeric:tabular-nums}
 .soft{color:var(--soft);font-size:.95rem}
+.ask{margin-top:1rem}
 img{display:block;width:15rem;max-width:100%;height:auto;margin:1rem auto;padding:.5rem;background:#fff;border-radius:.75rem}
 code{display:inline-block;margin:.5rem 0;padding:.4rem 1rem;border:1px dashed var(--green);border-radius:.5rem;font:600 1.3rem/1.5 ui-monospace,Menlo,Consolas,monospace;letter-spacing:.06em;user-select:all;-webkit-user-select:all}
 footer{margin-top:1rem;color:var(--soft);font-size:.85rem;text-align:center}
@@ -229,7 +230,7 @@ var linkPage = template.Must(template.New("link").Parse(`{{define "title"}}{{if 
 <img src="/l/{{.Code}}/code.jpg" width="430" height="430" alt="{{if .English}}Mini-program code {{.Code}}{{else}}小程序码 {{.Code}}{{end}}">
 <p class="soft">{{if .English}}Reading this in WeChat? Press and hold the code. Elsewhere on a phone, save it and choose it from the album in WeChat's scanner.
 {{- else}}正在微信里看？长按小程序码即可识别。在手机的其他应用里，可先保存图片，再用微信“扫一扫”从相册中选取。{{end}}</p>
-<p class="soft">{{if .English}}Cannot scan? Copy this code into the mini-program:{{else}}扫不了？复制下面的推广码，到小程序里填写：{{end}}</p>
+<p class="soft ask">{{if .English}}Cannot scan? Copy this code into the mini-program:{{else}}扫不了？复制下面的推广码，到小程序里填写：{{end}}</p>
 {{else}}<h2>{{if .English}}Open our mini-program in WeChat and enter this code{{else}}请在微信里打开我们的小程序，填写推广码{{end}}</h2>
 {{end}}<p><code>{{.Code}}</code></p>
 <p class="soft">{{if .English}}Tap the code to select all of it, then copy.{{else}}轻点推广码即可全选，然后复制。{{end}}</p>{{end}}`))

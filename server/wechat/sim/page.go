@@ -16,15 +16,16 @@ var pageText = template.Must(template.New("page").Funcs(template.FuncMap{
 	"when": func(ms int64) string { return time.UnixMilli(ms).In(shopZone).Format(time.DateTime) },
 }).Parse(`<!doctype html>
 <html lang="zh-CN"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
-<title>微信模拟器 SIMULATED</title>
+<title>微信模拟器 SIMULATED</title><link rel="icon" href="data:,">
 <style>
 body{font:15px/1.6 system-ui,sans-serif;margin:0 auto;max-width:64rem;padding:1rem;color:#1f2328}
-.mark{background:#c00;color:#fff;padding:.6rem 1rem;border-radius:.4rem;font-weight:600}
+.mark{background:#c00;color:#fff;padding:.6rem 1rem;border-radius:.4rem;font-size:1rem;font-weight:600}
 table{border-collapse:collapse;width:100%;margin:.5rem 0 1.5rem}td,th{border-bottom:1px solid #d8dee4;padding:.35rem .5rem;text-align:left}
 td.n{text-align:right;font-variant-numeric:tabular-nums}button{padding:.3rem .9rem;cursor:pointer}form{display:inline}
 .none{color:#59636e}
+@media (max-width:48rem){table{display:block;overflow-x:auto}td,th{white-space:nowrap}}
 </style></head><body>
-<p class="mark">模拟 SIMULATED：这里不是微信，没有真实的钱。 This is not WeChat; no real money moves.</p>
+<main><h1 class="mark">模拟 SIMULATED：这里不是微信，没有真实的钱。 This is not WeChat; no real money moves.</h1>
 <p>业务时间 {{when .Now}} · 基本账户 {{yuan .Basic}} 元 · 运营账户 {{yuan .Operating}} 元
 <form method="post" action="/_sim/tick"><button>让时间生效 Settle</button></form></p>
 <h2>待支付订单 Unpaid orders</h2>
@@ -44,7 +45,7 @@ td.n{text-align:right;font-variant-numeric:tabular-nums}button{padding:.3rem .9r
 <table><tr><th>名字</th><th>openid</th><th>登录码 (wx.login)</th></tr>
 {{range .Users}}<tr><td>{{.Name}}</td><td>{{.OpenID}}</td><td><code>sim:{{.Name}}:&lt;每次不同 anything new&gt;</code></td></tr>{{end}}</table>
 <p>通知 {{.Notifies}} 条，未确认 {{.Unacked}} 条 · 违反协议 {{.Violations}} 次 ·
-<a href="/_sim/books">books</a> · <a href="/_sim/notifies">notifies</a> · <a href="/_sim/violations">violations</a> · <a href="/_sim/check">check</a></p>
+<a href="/_sim/books">books</a> · <a href="/_sim/notifies">notifies</a> · <a href="/_sim/violations">violations</a> · <a href="/_sim/check">check</a></p></main>
 </body></html>
 `))
 
@@ -90,7 +91,7 @@ func (s *Server) page(w http.ResponseWriter, _ *http.Request) {
 		}
 	}
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
-	w.Header().Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'")
+	w.Header().Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; img-src data:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'")
 	if err := pageText.Execute(w, d); err != nil {
 		s.log.Warn("page not written", "err", fmt.Sprint(err))
 	}
