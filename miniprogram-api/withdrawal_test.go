@@ -478,3 +478,41 @@ func TestWallet_SaysWhenPendingMoneySettles(t *testing.T) {
 		require.Equal(t, "等待客户收货", got["awaiting_goods"]["text"])
 	})
 }
+
+// TestWithdrawalDoors_LimitsAndOutage wants refusals that pass to leave the key usable, so that the same click may be
+// tried again and counts once.
+func TestWithdrawalDoors_LimitsAndOutage(t *testing.T) {
+	t.Parallel()
+	eachPurse(t, func(t *testing.T, p *purse) {
+		p.open()
+		p.credit(10_000)
+		working := p.flow.Allowances
+		broken, err := redisx.Open(t.Context(), redisx.Options{Embedded: true, Now: p.clock.Now})
+		require.NoError(t, err)
+		require.NoError(t, broken.Close())
+		p.flow.Allowances = broken
+		key := p.key()
+		out := p.send(p.token, key, "POST", "/withdrawals", `{"amount_fen":1000}`, "en")
+		p.refused(503, "withdrawal.try_later", out)
+		require.Contains(t, out.Body["title"], "your balance is unchanged")
+		require.NotEmpty(t, out.Header.Get("Retry-After"))
+		p.wallet(10_000, 0)
+		p.flow.Allowances = working
+		w := p.ok(p.send(p.token, key, "POST", "/withdrawals", `{"amount_fen":1000}`, "en"))
+		require.Equal(t, "waiting for approval", w["state_text"])
+		p.wallet(9_000, 1_000)
+
+		policy := withdrawal.Default()
+		policy.DailyCount = 1
+		_, err = p.flow.PutWithdrawalPolicy(t.Context(), policy, base.Admin(1), "收紧")
+		require.NoError(t, err)
+		key = p.key()
+		limited := p.send(p.token, key, "POST", "/withdrawals", `{"amount_fen":1000}`)
+		p.refused(429, "withdrawal.count_exceeded", limited)
+		require.Equal(t, "withdrawal.count_exceeded", p.wallet(9_000, 1_000)["withdrawal"].(m)["blocked"].(m)["code"])
+		p.clock.Set(base.DayOf(p.clock.Now()).End().Add(time.Minute))
+		p.token, _ = p.login("li")
+		require.Equal(t, "requested", p.ok(p.send(p.token, key, "POST", "/withdrawals", `{"amount_fen":1000}`))["state"])
+		p.wallet(8_000, 2_000)
+	})
+}
