@@ -71,9 +71,13 @@ func (f *Flow) Evidence(ctx context.Context, w withdrawal.Withdrawal) ([]withdra
 	if err != nil {
 		return nil, err
 	}
-	payee, _, err := payeeOf(ctx, q, w.Distributor)
+	payee, person, err := payeeOf(ctx, q, w.Distributor)
 	if err != nil {
 		return nil, err
 	}
-	return riskSigns(ctx, q, riskScope{terms.Policy, payee, w.Distributor, w.ID, now})
+	policy, err := withinLevel(ctx, q, terms.Policy, person) // as at the request
+	if err != nil {
+		return nil, err
+	}
+	return riskSigns(ctx, q, riskScope{policy, payee, w.Distributor, w.ID, now})
 }
