@@ -129,6 +129,9 @@ func RegisterRaw(a *API, op Op, handler gin.HandlerFunc) {
 	op = a.complete(op)
 	r := &route{op: op, raw: true}
 	h := a.document(r)
+	if op.Method != http.MethodGet {
+		h.Errors = append(h.Errors, http.StatusRequestTimeout, http.StatusRequestEntityTooLarge)
+	}
 	produces := op.Produces
 	if produces == "" {
 		produces = "application/json"
