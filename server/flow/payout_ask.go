@@ -59,8 +59,9 @@ func (f *Flow) answered(ctx context.Context, w withdrawal.Withdrawal, call int64
 		return f.takeTransfer(ctx, t)
 	case t.State == wechat.TransferWaitConfirm && w.CancelAskedMs != 0:
 		return f.cancelTransfer(ctx, w)
-	case t.State == wechat.TransferWaitConfirm && w.PackageInfo == "":
-		// The answer that had the package was lost: the same transfer again gives it.
+	case t.State == wechat.TransferWaitConfirm && w.PackageInfo == "" && f.DB.Clock.Now().Sub(base.Time(w.PostedMs)) >= payoutSettle:
+		// The answer that had the package was lost: the same transfer again gives it. Not at once, because the sending
+		// just before is what led here.
 		if w.State == withdrawal.Paying {
 			w.State = withdrawal.AwaitingUser
 		}

@@ -187,8 +187,10 @@ func (p *counter) audit() {
 	report, err := audit.Run(p.t.Context(), p.db)
 	require.NoError(p.t, err)
 	for _, r := range report.Results {
-		if r.Invariant == 1 || r.Invariant == 2 || r.Invariant == 5 {
-			require.Empty(p.t, r.Wrong, r.Name)
+		for _, f := range r.Wrong {
+			// The money of these tests comes from no commissions; all else has to hold.
+			given := strings.HasSuffix(f.Subject, " moved") || f.Subject == "commission_expense"
+			require.True(p.t, given, "%s: %+v", r.Name, f)
 		}
 	}
 }
