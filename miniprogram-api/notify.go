@@ -18,7 +18,7 @@ const NotifyPath = "/notify/wechat-pay"
 func (a *API) registerNotify(api *httpx.API) {
 	httpx.RegisterRaw(api, httpx.Op{
 		ID: "notify-wechat-pay", Method: http.MethodPost, Path: NotifyPath, Root: true, Permission: access.Public,
-		Tags: []string{"wechat"}, MaxBody: wechat.NotificationBytesMax, Status: http.StatusNoContent, Unlimited: true,
+		Tags: []string{"wechat"}, MaxBody: wechat.NotificationBytesMax, Status: http.StatusNoContent, Unlimited: true, Errors: []int{http.StatusUnauthorized},
 		Summary:     "Notifications of WeChat Pay: verified, stored whole, acknowledged",
 		Description: "Called by WeChat Pay only. What is not signed by a key we know is refused with 5xx, so that it is sent again.",
 	}, a.notify)

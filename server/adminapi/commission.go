@@ -9,6 +9,7 @@ import (
 	"fenxiao/server/base"
 	"fenxiao/server/base/money"
 	"fenxiao/server/domain/commission"
+	"fenxiao/server/domain/order"
 	"fenxiao/server/flow"
 	"fenxiao/server/httpx"
 )
@@ -215,6 +216,9 @@ type shareList struct {
 }
 
 func (a *API) orderShares(ctx context.Context, in *sharesOfOrderPath) (*shareList, error) {
+	if _, err := order.Get(ctx, a.Flow.DB.Q(), in.ID); err != nil {
+		return nil, err
+	}
 	shares, err := commission.SharesOf(ctx, a.Flow.DB.Q(), in.ID)
 	if err != nil {
 		return nil, err

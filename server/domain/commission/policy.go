@@ -23,7 +23,7 @@ type Policy struct {
 	MarginCap        money.BasisPoints `json:"margin_cap_bps" doc:"All shares of a line together, of the line's gross margin where the cost is known" minimum:"0" maximum:"10000"`
 	Upline           bool              `json:"upline" doc:"Pay uplines on their downline's sales. Off; carries legal risk"`
 	TerritoryPercent bool              `json:"territory_percent" doc:"Allow a percentage of sales for territory partners. Off; carries legal risk"`
-	Acknowledgement  string            `json:"acknowledgement,omitempty" doc:"Typed by the owner when switching on one of the two"`
+	Acknowledgement  string            `json:"acknowledgement,omitempty" maxLength:"500" doc:"Typed by the owner when switching on one of the two"`
 }
 
 // DefaultPolicy is in force until an operator stores another.
