@@ -216,10 +216,10 @@ type shareList struct {
 }
 
 func (a *API) orderShares(ctx context.Context, in *sharesOfOrderPath) (*shareList, error) {
-	if _, err := order.Get(ctx, a.Flow.DB.Q(), in.ID); err != nil {
-		return nil, err
-	}
 	shares, err := commission.SharesOf(ctx, a.Flow.DB.Q(), in.ID)
+	if err == nil && len(shares) == 0 { // nobody earns it, or there is no such order
+		_, err = order.Get(ctx, a.Flow.DB.Q(), in.ID)
+	}
 	if err != nil {
 		return nil, err
 	}
