@@ -35,17 +35,9 @@ func (f *Flow) PayOut(ctx context.Context, limit int) (done int, err error) {
 	if err != nil {
 		return 0, err
 	}
-	for _, w := range approved {
-		if ctx.Err() != nil {
-			return done, ctx.Err()
-		}
-		if err := f.payOut(ctx, w); err != nil {
-			return done, fmt.Errorf("pay out %s: %w", w.ID, err)
-		}
-		done++
-	}
+	done, failed := each(ctx, approved, f.payOut)
 	resumed, err := f.askDue(ctx, withdrawal.Paying, limit)
-	return max(done, resumed), err
+	return max(done, resumed), errors.Join(failed, err)
 }
 
 // QueryPayouts asks WeChat about transfers under way, at most limit of each state, and puts the day's counters right.
@@ -66,16 +58,7 @@ func (f *Flow) askDue(ctx context.Context, s withdrawal.State, limit int) (done 
 	if err != nil {
 		return 0, err
 	}
-	for _, w := range due {
-		if ctx.Err() != nil {
-			return done, ctx.Err()
-		}
-		if err := f.claimAndAsk(ctx, w); err != nil {
-			return done, fmt.Errorf("ask about payout %s: %w", w.ID, err)
-		}
-		done++
-	}
-	return done, nil
+	return each(ctx, due, f.claimAndAsk)
 }
 
 func (f *Flow) claimAndAsk(ctx context.Context, w withdrawal.Withdrawal) error {
@@ -84,10 +67,13 @@ func (f *Flow) claimAndAsk(ctx context.Context, w withdrawal.Withdrawal) error {
 		mine, err = withdrawal.Claim(ctx, tx, w, base.Ms(tx.Now().Add(payoutLease)))
 		return err
 	})
-	if err != nil || !mine {
-		return err
+	if err == nil && mine {
+		err = f.askPayout(ctx, w, nil)
 	}
-	return f.askPayout(ctx, w, nil)
+	if err != nil {
+		return fmt.Errorf("ask about payout %s: %w", w.ID, err)
+	}
+	return nil
 }
 
 // QueryPayout asks WeChat about one payout now, for an admin or for a distributor who has just confirmed.
@@ -123,16 +109,19 @@ func (f *Flow) payOut(ctx context.Context, seen withdrawal.Withdrawal) error {
 		return err
 	})
 	if err != nil || !started {
-		if errors.Is(err, withdrawal.ErrMoved) {
+		if err == nil || errors.Is(err, withdrawal.ErrMoved) {
 			return nil // somebody else was faster
 		}
-		return err
+		return fmt.Errorf("pay out %s: %w", seen.ID, err)
 	}
 	w, err := withdrawal.Get(ctx, f.DB.Q(), seen.ID)
-	if err != nil {
-		return err
+	if err == nil {
+		err = f.send(ctx, w, call)
 	}
-	return f.send(ctx, w, call)
+	if err != nil {
+		return fmt.Errorf("pay out %s: %w", seen.ID, err)
+	}
+	return nil
 }
 
 // startPayout moves an approved withdrawal to paying if it may still be paid; else it goes back to review.

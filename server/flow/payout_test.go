@@ -477,3 +477,20 @@ func TestPayout_QueryOnDemand(t *testing.T) {
 		require.Equal(t, "withdrawal.not_found", errs.CodeOf(err))
 	})
 }
+
+// TestPayout_OneThatFailsHoldsUpNobody breaks what the first payout needs; the second is paid all the same.
+func TestPayout_OneThatFailsHoldsUpNobody(t *testing.T) {
+	t.Parallel()
+	eachCounter(t, func(t *testing.T, p *counter) {
+		broken, fine := p.approved(8_000), p.approved(9_000)
+		p.tx(func(ctx context.Context, tx *store.Tx) error {
+			_, err := tx.Exec(ctx, `UPDATE distributor SET real_name_enc = 'not sealed by us' WHERE id = ?`, broken.Distributor)
+			return err
+		})
+		_, err := p.f.PayOut(t.Context(), 10)
+		require.ErrorContains(t, err, broken.ID.String())
+		require.Equal(t, withdrawal.Approved, p.get(broken.ID).State)
+		require.Equal(t, withdrawal.AwaitingUser, p.get(fine.ID).State)
+		p.audit()
+	})
+}
