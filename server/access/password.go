@@ -41,9 +41,12 @@ type hasher struct {
 }
 
 func newHasher() *hasher {
-	h := &hasher{slots: make(chan struct{}, argonAtOnce)}
-	h.dummy = phc(crypt.Token(argonSaltBytes), crypt.Random(argonSaltBytes))
-	return h
+	// No password gives random bytes; to check against them costs what any check costs. To hash here would take 32 MiB
+	// that an idle program then keeps for a while.
+	return &hasher{
+		slots: make(chan struct{}, argonAtOnce),
+		dummy: phcOf(crypt.Random(argonSaltBytes), crypt.Random(argonKeyBytes)),
+	}
 }
 
 // hash returns a PHC string.
@@ -83,7 +86,10 @@ func (h *hasher) enter(ctx context.Context) error {
 func (h *hasher) leave() { <-h.slots }
 
 func phc(password string, salt []byte) string {
-	key := argon2.IDKey([]byte(password), salt, argonPasses, argonMemoryKiB, argonThreads, argonKeyBytes)
+	return phcOf(salt, argon2.IDKey([]byte(password), salt, argonPasses, argonMemoryKiB, argonThreads, argonKeyBytes))
+}
+
+func phcOf(salt, key []byte) string {
 	b64 := base64.RawStdEncoding
 	return fmt.Sprintf("$argon2id$v=%d$m=%d,t=%d,p=%d$%s$%s", argon2.Version, argonMemoryKiB, argonPasses, argonThreads,
 		b64.EncodeToString(salt), b64.EncodeToString(key))
