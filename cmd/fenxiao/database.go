@@ -56,8 +56,8 @@ func (d *databaseFlags) open(ctx context.Context, log *slog.Logger) (config.Conf
 	if err != nil {
 		return cfg, nil, err
 	}
-	if cfg.DB.File == "" && cfg.DB.DSN == "" {
-		return cfg, nil, errors.New("no database: give --db FILE or --dsn DSN, or set FENXIAO_DB or FENXIAO_DSN")
+	if err := requireDatabase(cfg); err != nil {
+		return cfg, nil, err
 	}
 	db, err := store.Open(ctx, store.Options{File: cfg.DB.File, DSN: cfg.DB.DSN.Reveal(), Clock: clock.System{}, Log: log})
 	return cfg, db, err
@@ -69,10 +69,24 @@ func (d *databaseFlags) openExisting(ctx context.Context, log *slog.Logger) (con
 	if err != nil {
 		return cfg, nil, err
 	}
-	if file := cfg.DB.File; file != "" {
-		if _, err := os.Stat(file); err != nil {
-			return cfg, nil, fmt.Errorf("no database: %w", err)
-		}
+	if err := mustExist(cfg); err != nil {
+		return cfg, nil, err
 	}
 	return d.open(ctx, log)
+}
+
+func mustExist(cfg config.Config) error {
+	if file := cfg.DB.File; file != "" {
+		if _, err := os.Stat(file); err != nil {
+			return fmt.Errorf("no database: %w", err)
+		}
+	}
+	return nil
+}
+
+func requireDatabase(cfg config.Config) error {
+	if cfg.DB.File == "" && cfg.DB.DSN == "" {
+		return errors.New("no database: give --db FILE or --dsn DSN, or set FENXIAO_DB or FENXIAO_DSN")
+	}
+	return nil
 }

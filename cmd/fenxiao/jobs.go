@@ -8,6 +8,7 @@ import (
 
 	"fenxiao/jobs"
 	"fenxiao/server/app"
+	"fenxiao/server/wechat"
 )
 
 func runJobs(ctx context.Context, c *call) error {
@@ -25,13 +26,14 @@ func runJobs(ctx context.Context, c *call) error {
 	if err != nil {
 		return err
 	}
-	if cfg.DB.File == "" && cfg.DB.DSN == "" {
-		return errors.New("no database: give --db FILE or --dsn DSN, or set FENXIAO_DB or FENXIAO_DSN")
-	}
-	if err := cfg.RequireWeChat(); err != nil {
+	if err := errors.Join(requireDatabase(cfg), mustExist(cfg)); err != nil {
 		return err
 	}
-	shop, err := app.New(ctx, cfg, app.Deps{Log: newLog(c.errOut, cfg.Log)})
+	deps := app.Deps{Log: newLog(c.errOut, cfg.Log)}
+	if cfg.RequireWeChat() != nil {
+		deps.WeChat = wechat.Unset{} // jobs that do not need it can be run all the same
+	}
+	shop, err := app.New(ctx, cfg, deps)
 	if err != nil {
 		return err
 	}
