@@ -100,7 +100,7 @@ func (c check) run(ctx context.Context, q store.Q) (Result, error) {
 		return res, nil
 	}
 	found, err := c.more(ctx, q)
-	res.Wrong = append(res.Wrong, found[:min(len(found), examplesMax)]...)
+	res.Wrong = append(res.Wrong, found[:min(len(found), examplesMax-min(len(res.Wrong), examplesMax))]...)
 	return res, err
 }
 

@@ -14,6 +14,9 @@ var checks = []check{
 FROM ledger_entry GROUP BY tx_id HAVING SUM(amount_fen) <> 0`,
 			`SELECT CONCAT('ledger_entry ', e.id) AS subject, 'a transaction' AS want, 'none' AS got
 FROM ledger_entry e LEFT JOIN ledger_tx t ON t.id = e.tx_id WHERE t.id IS NULL`,
+			`SELECT CONCAT('ledger_entry ', id) AS subject, 'an account of its owner' AS want, CONCAT(account, ' of ', owner_id) AS got
+FROM ledger_entry WHERE (owner_id = 0 AND account NOT IN ('sales', 'refunds', 'wechat_clearing', 'wechat_fee', 'commission_expense', 'payout', 'fee_income', 'tax_payable', 'write_off'))
+  OR (owner_id <> 0 AND account NOT IN ('pending', 'available', 'withdrawing', 'debt'))`,
 		},
 	},
 	{
@@ -41,6 +44,9 @@ FROM wallet WHERE available_fen < 0 OR withdrawing_fen < 0 OR debt_fen > 0 OR (a
 			`SELECT CONCAT('ledger_entry of ', e.owner_id) AS subject, 'a wallet' AS want, 'none' AS got
 FROM (SELECT DISTINCT owner_id FROM ledger_entry WHERE account IN ('available', 'withdrawing', 'debt')) e
 LEFT JOIN wallet w ON w.distributor_id = e.owner_id WHERE w.distributor_id IS NULL`,
+			`SELECT CONCAT('distributor ', d.id) AS subject, 'a wallet' AS want, 'none' AS got
+FROM distributor d LEFT JOIN wallet w ON w.distributor_id = d.id WHERE w.distributor_id IS NULL`,
+			walletMovesSQL,
 		},
 	},
 	{
@@ -57,6 +63,7 @@ FROM (
   LEFT JOIN statement s ON s.distributor_id = c.payee_id AND s.cycle = c.cycle AND s.period = c.period AND s.state = 'posted' AND c.ripe_ms > 0
   WHERE c.kind <> 'reversal_late' AND s.id IS NULL
 ) p GROUP BY p.owner_id HAVING SUM(p.rows_fen) <> SUM(p.entries_fen)`,
+			platformSQL("commission_expense", `SELECT -COALESCE(SUM(amount_fen), 0) FROM commission`),
 		},
 	},
 	{
@@ -69,7 +76,8 @@ FROM (
 		wrong: []string{
 			`SELECT CONCAT('share ', s.id) AS subject, CONCAT(s.amount_fen, '') AS want, COALESCE(CONCAT(c.amount_fen, ''), 'none') AS got
 FROM share s JOIN shop_order o ON o.id = s.order_id LEFT JOIN commission c ON c.share_id = s.id AND c.kind = 'accrual'
-WHERE o.paid_ms > 0 AND s.amount_fen > 0 AND (c.id IS NULL OR c.amount_fen <> s.amount_fen OR c.payee_id <> s.payee_id)`,
+WHERE o.paid_ms > 0 AND s.amount_fen > 0 AND (c.id IS NULL OR c.amount_fen <> s.amount_fen OR c.payee_id <> s.payee_id
+  OR c.cycle <> s.cycle OR c.line_id <> s.line_id OR c.base_fen <> s.base_fen)`,
 			`SELECT CONCAT('commission ', c.id) AS subject, 'a share of a paid order' AS want, 'none' AS got
 FROM commission c LEFT JOIN share s ON s.id = c.share_id LEFT JOIN shop_order o ON o.id = c.order_id AND o.paid_ms > 0
 WHERE c.kind = 'accrual' AND (s.id IS NULL OR o.id IS NULL)`,
@@ -100,7 +108,10 @@ FROM commission WHERE kind IN ('reversal_early', 'reversal_late') AND amount_fen
 			`SELECT CONCAT('share ', a.share_id) AS subject, CONCAT(a.ripe_ms, '') AS want, CONCAT(r.ripe_ms, '') AS got
 FROM commission a JOIN commission r ON r.share_id = a.share_id AND r.kind = 'reversal_early'
 WHERE a.kind = 'accrual' AND a.ripe_ms <> r.ripe_ms`,
+			`SELECT CONCAT('commission ', r.id) AS subject, CONCAT('of distributor ', s.payee_id) AS want, CONCAT('of distributor ', r.payee_id) AS got
+FROM commission r JOIN share s ON s.id = r.share_id WHERE r.kind <> 'adjustment' AND r.payee_id <> s.payee_id`,
 		},
+		more: reversals,
 	},
 	{
 		invariant: 4, name: "a statement equals the sum of its lines", zh: "结算单等于其明细之和",
@@ -129,6 +140,10 @@ WHERE c.ripe_ms > 0 AND c.kind <> 'reversal_late' AND s.id IS NULL`,
 			`SELECT CONCAT('commission ', c.id) AS subject, 'ripe inside its statement' AS want, CONCAT(c.ripe_ms, '') AS got
 FROM commission c JOIN statement s ON s.distributor_id = c.payee_id AND s.cycle = c.cycle AND s.period = c.period
 WHERE c.kind <> 'reversal_late' AND (c.ripe_ms < s.from_ms OR c.ripe_ms >= s.until_ms)`,
+			`SELECT CONCAT('commission ', c.id) AS subject, CONCAT('period ', r.period) AS want, CONCAT('period ', c.period) AS got
+FROM settlement_run r JOIN commission c ON c.cycle = r.cycle AND c.ripe_ms >= r.from_ms AND c.ripe_ms < r.until_ms WHERE c.period <> r.period`,
+			`SELECT CONCAT('commission ', id) AS subject, 'a period, if ripe' AS want, CONCAT('ripe ', ripe_ms, ', period ', period) AS got
+FROM commission WHERE (ripe_ms = 0 AND period <> 0) OR (ripe_ms <> 0 AND period = 0)`,
 		},
 	},
 	{
@@ -168,7 +183,9 @@ FROM payment p LEFT JOIN refund r ON r.payment_id = p.id AND r.approved_ms > 0
 WHERE p.state = 'captured' AND p.counting_order_id IS NULL
 GROUP BY p.id, p.amount_fen HAVING COALESCE(SUM(r.amount_fen), 0) <> p.amount_fen`,
 			`SELECT CONCAT('payment ', p.id) AS subject, CONCAT(o.total_fen, '') AS want, CONCAT(p.amount_fen, '') AS got
-FROM payment p JOIN shop_order o ON o.id = p.counting_order_id WHERE p.amount_fen <> o.total_fen OR o.paid_ms = 0`,
+FROM payment p JOIN shop_order o ON o.id = p.counting_order_id WHERE p.amount_fen <> o.total_fen OR o.paid_ms = 0 OR p.order_id <> o.id OR p.state <> 'captured'`,
+			`SELECT CONCAT('shop_order ', id) AS subject, 'paid and completed orders, and no others, have a time of payment' AS want, CONCAT(state, ', paid ', paid_ms) AS got
+FROM shop_order WHERE (paid_ms > 0 AND state NOT IN ('paid', 'completed')) OR (paid_ms = 0 AND state NOT IN ('created', 'cancelled'))`,
 		},
 	},
 	{
@@ -186,8 +203,20 @@ FROM order_line WHERE refunded_fen > net_fen OR refunded_fen < 0 OR refunded_qty
 			`SELECT CONCAT('order_line ', l.id) AS subject, CONCAT(l.refunded_fen, '') AS want, CONCAT(COALESCE(SUM(rl.amount_fen), 0), '') AS got
 FROM order_line l LEFT JOIN (SELECT x.line_id, x.amount_fen FROM refund_line x JOIN refund r ON r.id = x.refund_id AND r.approved_ms > 0) rl ON rl.line_id = l.id
 GROUP BY l.id, l.refunded_fen HAVING l.refunded_fen <> COALESCE(SUM(rl.amount_fen), 0)`,
+			`SELECT CONCAT('payment ', p.id, ' refunded') AS subject, CONCAT(COALESCE(SUM(r.amount_fen), 0), '') AS want, CONCAT(p.refunded_fen, '') AS got
+FROM payment p LEFT JOIN refund r ON r.payment_id = p.id AND r.approved_ms > 0
+GROUP BY p.id, p.refunded_fen HAVING p.refunded_fen <> COALESCE(SUM(r.amount_fen), 0)`,
+			`SELECT CONCAT('shop_order ', o.id, ' refunded') AS subject, CONCAT(COALESCE(SUM(r.amount_fen), 0), ' and freight ', COALESCE(SUM(r.freight_fen), 0)) AS want,
+CONCAT(o.refunded_fen, ' and freight ', o.freight_refunded_fen) AS got
+FROM shop_order o LEFT JOIN (SELECT x.order_id, x.amount_fen, x.freight_fen FROM refund x LEFT JOIN payment p ON p.id = x.payment_id
+  WHERE x.approved_ms > 0 AND (x.payment_id = 0 OR p.counting_order_id IS NOT NULL)) r ON r.order_id = o.id
+GROUP BY o.id, o.refunded_fen, o.freight_refunded_fen, o.total_fen, o.freight_fen
+HAVING o.refunded_fen <> COALESCE(SUM(r.amount_fen), 0) OR o.freight_refunded_fen <> COALESCE(SUM(r.freight_fen), 0)
+  OR o.refunded_fen > o.total_fen OR o.freight_refunded_fen > o.freight_fen`,
 			platformSQL("sales", `SELECT -COALESCE(SUM(amount_fen), 0) FROM payment WHERE state = 'captured'`),
 			platformSQL("refunds", `SELECT COALESCE(SUM(amount_fen), 0) FROM refund WHERE approved_ms > 0`),
+			platformSQL("wechat_clearing", `SELECT (SELECT COALESCE(SUM(amount_fen), 0) FROM payment WHERE state = 'captured')
+  - (SELECT COALESCE(SUM(amount_fen), 0) FROM refund WHERE approved_ms > 0) - (SELECT COALESCE(SUM(amount_fen), 0) FROM ledger_entry WHERE account = 'wechat_fee')`),
 		},
 	},
 	{
@@ -207,6 +236,8 @@ HAVING s.on_hand <> COALESCE(SUM(m.on_hand_delta), 0) OR s.reserved <> COALESCE(
 			`SELECT CONCAT('stock ', sku_id, ' ', warehouse_id) AS subject, '0 <= reserved <= on hand, in transit >= 0' AS want,
 CONCAT(on_hand, ' ', reserved, ' ', in_transit) AS got
 FROM stock WHERE on_hand < 0 OR reserved < 0 OR in_transit < 0 OR reserved > on_hand`,
+			`SELECT CONCAT('stock_move ', m.id) AS subject, 'a stock row' AS want, 'none' AS got
+FROM stock_move m LEFT JOIN stock s ON s.sku_id = m.sku_id AND s.warehouse_id = m.warehouse_id WHERE s.sku_id IS NULL`,
 		},
 	},
 	{
@@ -219,15 +250,30 @@ FROM stock WHERE on_hand < 0 OR reserved < 0 OR in_transit < 0 OR reserved > on_
 		wrong: []string{
 			`SELECT CONCAT('customer ', customer_id) AS subject, '1' AS want, CONCAT(COUNT(*), '') AS got
 FROM binding WHERE ended_ms = 0 GROUP BY customer_id HAVING COUNT(*) > 1`,
+			`SELECT CONCAT('binding ', id) AS subject, 'active exactly while not ended' AS want, CONCAT('active for ', COALESCE(CONCAT(active_customer_id, ''), 'nobody'), ', ended ', ended_ms) AS got
+FROM binding WHERE (ended_ms = 0 AND (active_customer_id IS NULL OR active_customer_id <> customer_id)) OR (ended_ms > 0 AND active_customer_id IS NOT NULL)`,
 			`SELECT CONCAT('binding ', b.id) AS subject, 'another person' AS want, 'the distributor himself' AS got
 FROM binding b JOIN distributor d ON d.id = b.distributor_id WHERE d.customer_id = b.customer_id`,
 			`SELECT CONCAT('region ', a.region_code) AS subject, 'one contract at a time' AS want, CONCAT(a.contract_id, ' and ', b.contract_id) AS got
 FROM territory_region a JOIN territory_region b ON b.region_code = a.region_code AND b.contract_id > a.contract_id
 AND a.from_ms < b.until_ms AND b.from_ms < a.until_ms AND a.from_ms < a.until_ms AND b.from_ms < b.until_ms`,
 		},
-		more: uplines,
+		more: peopleRules,
 	},
 }
+
+// walletMovesSQL compares what a wallet holds with the business that may move it: posted statements bring in, late
+// reversals and paid withdrawals take out.
+const walletMovesSQL = `SELECT CONCAT('wallet ', b.distributor_id, ' moved') AS subject, CONCAT(SUM(b.want_fen), '') AS want, CONCAT(SUM(b.got_fen), '') AS got
+FROM (
+  SELECT distributor_id, available_fen + withdrawing_fen + debt_fen AS got_fen, 0 AS want_fen FROM wallet
+  UNION ALL
+  SELECT distributor_id, 0, total_fen FROM statement WHERE state = 'posted'
+  UNION ALL
+  SELECT payee_id, 0, amount_fen FROM commission WHERE kind = 'reversal_late'
+  UNION ALL
+  SELECT distributor_id, 0, -amount_fen FROM withdrawal WHERE state = 'paid'
+) b GROUP BY b.distributor_id HAVING SUM(b.want_fen) <> SUM(b.got_fen)`
 
 func walletSQL(account string) string {
 	return `SELECT CONCAT('wallet ', w.distributor_id, ' ` + account + `') AS subject, CONCAT(COALESCE(SUM(e.amount_fen), 0), '') AS want, CONCAT(w.` + account + `_fen, '') AS got

@@ -4,8 +4,11 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/jmoiron/sqlx"
+
 	"fenxiao/server/base"
 	"fenxiao/server/base/money"
+	"fenxiao/server/domain/commission"
 	"fenxiao/server/store"
 )
 
@@ -131,4 +134,72 @@ func uplines(ctx context.Context, q store.Q) (wrong []Finding, err error) {
 		}
 	}
 	return wrong, nil
+}
+
+type uplineShareRow struct {
+	ID        int64 `db:"id"`
+	CreatedMs int64 `db:"created_ms"`
+}
+
+const uplineSharesSQL = `SELECT id, created_ms FROM share WHERE tier = 'upline' ORDER BY id`
+
+// peopleRules is what of the rules about people SQL cannot say.
+func peopleRules(ctx context.Context, q store.Q) ([]Finding, error) {
+	wrong, err := uplines(ctx, q)
+	if err != nil {
+		return nil, err
+	}
+	var shares []uplineShareRow
+	if err := q.Select(ctx, &shares, uplineSharesSQL); err != nil {
+		return nil, err
+	}
+	for _, s := range shares {
+		terms, err := commission.TermsAt(ctx, q, base.Time(s.CreatedMs))
+		if err != nil {
+			return nil, err
+		}
+		if !terms.Upline && len(wrong) < examplesMax {
+			wrong = append(wrong, Finding{Subject: fmt.Sprintf("share %d", s.ID), Want: "no upline share while that payee is off", Got: "one"})
+		}
+	}
+	return wrong, nil
+}
+
+type reversedRow struct {
+	ID       int64     `db:"id"`
+	Amount   money.Fen `db:"amount_fen"`
+	Base     money.Fen `db:"base_fen"`
+	Refunded money.Fen `db:"refunded_fen"`
+	Reversed money.Fen `db:"reversed_fen"`
+}
+
+// reversedSQL sums what was reversed of each accrual that no later revision replaces.
+const reversedSQL = `
+SELECT a.id, a.amount_fen, a.base_fen, l.refunded_fen,
+  COALESCE((SELECT -SUM(r.amount_fen) FROM commission r WHERE r.share_id = a.share_id AND r.kind IN ('reversal_early', 'reversal_late')), 0) AS reversed_fen
+FROM commission a JOIN order_line l ON l.id = a.line_id
+WHERE a.kind = 'accrual' AND NOT EXISTS (SELECT 1 FROM share n WHERE n.line_id = a.line_id AND n.tier = a.tier AND n.revision > a.revision)`
+
+// reversals recomputes what the refunds of a line so far must have taken back: no more, and no less.
+func reversals(ctx context.Context, q store.Q) (wrong []Finding, err error) {
+	err = q.Each(ctx, reversedSQL, func(rows *sqlx.Rows) error {
+		var r reversedRow
+		if err := rows.StructScan(&r); err != nil {
+			return err
+		}
+		if want := r.dueBack(); want != r.Reversed && len(wrong) < examplesMax {
+			wrong = append(wrong, Finding{
+				Subject: fmt.Sprintf("commission %d reversed", r.ID), Want: fmt.Sprint(int64(want)), Got: fmt.Sprint(int64(r.Reversed)),
+			})
+		}
+		return nil
+	})
+	return wrong, err
+}
+
+func (r reversedRow) dueBack() money.Fen {
+	if r.Refunded >= r.Base || r.Base <= 0 || r.Refunded < 0 {
+		return r.Amount // more than all is a finding of its own
+	}
+	return r.Amount.Part(r.Refunded, r.Base)
 }
