@@ -68,6 +68,7 @@ func (f *Flow) claimAndAsk(ctx context.Context, w withdrawal.Withdrawal) error {
 		return err
 	})
 	if err == nil && mine {
+		w.Tries++ // as the claim has it: whoever claims after us makes our next step fail
 		err = f.askPayout(ctx, w, nil)
 	}
 	if err != nil {
@@ -189,7 +190,6 @@ func (f *Flow) send(ctx context.Context, w withdrawal.Withdrawal, call int64) er
 		OutBillNo: w.OutBillNo, OpenID: w.OpenID, Amount: w.Net, UserName: name, Remark: body.Remark, SceneID: body.SceneID,
 		ReportInfos: body.Reports, NotifyURL: body.NotifyURL,
 	})
-	w.PostedMs = base.Ms(f.DB.Clock.Now())
 	ctx = context.WithoutCancel(ctx) // what came of the call is written down, also while the process ends
 	if err := f.sent(ctx, w, call, answer, err); err != nil {
 		return err
@@ -205,11 +205,12 @@ func (f *Flow) send(ctx context.Context, w withdrawal.Withdrawal, call int64) er
 
 // sendAgain notes that the transfer is sent once more, and sends it.
 func (f *Flow) sendAgain(ctx context.Context, w withdrawal.Withdrawal) error {
-	call := f.DB.Mint.Next()
+	call, posted := f.DB.Mint.Next(), int64(0)
 	err := f.DB.InTx(ctx, "flow.resend_payout", func(ctx context.Context, tx *store.Tx) error {
-		if err := withdrawal.Posting(ctx, tx, w.ID); err != nil {
+		if err := withdrawal.Posting(ctx, tx, w); err != nil {
 			return err
 		}
+		posted = tx.NowMs()
 		return withdrawal.BeginCall(ctx, tx, call, w.ID, withdrawal.CallTransfer)
 	})
 	if err != nil {
@@ -218,6 +219,8 @@ func (f *Flow) sendAgain(ctx context.Context, w withdrawal.Withdrawal) error {
 		}
 		return err
 	}
+	w.PostedMs = posted
+	w.Tries++
 	return f.send(ctx, w, call)
 }
 

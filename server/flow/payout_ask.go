@@ -125,13 +125,18 @@ func (f *Flow) stuck(ctx context.Context, tx *store.Tx, w withdrawal.Withdrawal,
 	return withdrawal.Later(ctx, tx, w.ID, base.Ms(tx.Now().Add(payoutStuckWait)), "微信查不到这笔转账，请人工到商户平台核对")
 }
 
-// refused ends a payout that WeChat refused and, asked again, does not know: nothing was executed.
+// refused ends a payout that WeChat refused and, asked again, does not know: nothing was executed. If somebody else has
+// claimed it meanwhile, another sending may be on its way, and it is theirs to end.
 func (f *Flow) refused(ctx context.Context, tx *store.Tx, w withdrawal.Withdrawal, cause error) error {
+	latest, err := withdrawal.Lock(ctx, tx, w.ID)
+	if err != nil || latest.Tries != w.Tries {
+		return err
+	}
 	reason := wechat.CodeOf(cause)
 	if reason == "" {
 		reason = string(wechat.Refused)
 	}
-	err := withdrawal.Move(ctx, tx, withdrawal.Change{
+	err = withdrawal.Move(ctx, tx, withdrawal.Change{
 		ID: w.ID, From: withdrawal.Paying, To: withdrawal.Failed, By: base.WeChat, Reason: "微信拒绝了这笔转账，金额已退回",
 	})
 	if errors.Is(err, withdrawal.ErrMoved) {

@@ -156,6 +156,32 @@ func TestPayout_ReleasesOnlyWhatCannotLand(t *testing.T) {
 	})
 }
 
+func TestPayout_OnlyTheLatestHolderReleases(t *testing.T) {
+	t.Parallel()
+	eachCounter(t, func(t *testing.T, p *counter) {
+		w := p.approved(5_000)
+		p.bank.told(func(op wechat.Op, _ string) error {
+			if op != wechat.OpTransfer {
+				return nil
+			}
+			// While our sending is under way, another replica claims the payout, and may be sending it too.
+			p.tx(func(ctx context.Context, tx *store.Tx) error {
+				ok, err := withdrawal.Claim(ctx, tx, p.get(w.ID), base.Ms(tx.Now().Add(time.Minute)))
+				require.True(t, ok)
+				return err
+			})
+			return bankError(op, wechat.Refused, "PARAM_ERROR")
+		}, nil)
+		p.payOut()
+		p.state(w.ID, withdrawal.Paying)
+		p.wallet(w.Distributor, ledger.Wallet{Withdrawing: 5_000})
+		p.bank.told(failing(wechat.OpTransfer, wechat.Refused, "PARAM_ERROR"), nil)
+		p.eventually(w.ID, withdrawal.Failed)
+		p.wallet(w.Distributor, ledger.Wallet{Available: 5_000})
+		p.audit()
+	})
+}
+
 func TestPayout_OldBillsAreNeverSentAgain(t *testing.T) {
 	t.Parallel()
 	eachCounter(t, func(t *testing.T, p *counter) {

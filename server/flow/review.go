@@ -151,9 +151,6 @@ func (f *Flow) ApproveWithdrawals(ctx context.Context, decisions []withdrawal.De
 	results := make([]ApprovalResult, len(decisions))
 	for i, d := range decisions {
 		w, err := f.ApproveWithdrawal(ctx, d)
-		if err != nil && ctx.Err() != nil {
-			return nil, err
-		}
 		results[i] = ApprovalResult{d, w, err}
 	}
 	return results, nil

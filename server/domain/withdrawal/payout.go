@@ -43,8 +43,9 @@ const (
 	freezeSQL = `UPDATE withdrawal SET payee_name_enc = ?, transfer_body = ?, posted_ms = ?, tries = 1 WHERE id = ?`
 	dueSQL    = `SELECT ` + columns + ` FROM withdrawal WHERE state = ? AND next_ms <= ? ORDER BY next_ms, id LIMIT ?`
 	// A claim is a compare-and-set of next_ms: of two replicas that saw the same row, one gets it.
-	claimSQL     = `UPDATE withdrawal SET next_ms = ?, tries = tries + 1 WHERE id = ? AND state = ? AND next_ms = ?`
-	postedSQL    = `UPDATE withdrawal SET posted_ms = ?, next_ms = ? WHERE id = ? AND state IN ('paying', 'awaiting_user')`
+	claimSQL  = `UPDATE withdrawal SET next_ms = ?, tries = tries + 1 WHERE id = ? AND state = ? AND next_ms = ?`
+	postedSQL = `UPDATE withdrawal SET posted_ms = ?, next_ms = ?, tries = tries + 1
+WHERE id = ? AND tries = ? AND state IN ('paying', 'awaiting_user')`
 	laterSQL     = `UPDATE withdrawal SET next_ms = ?, trouble = ?, version = version + 1 WHERE id = ? AND state IN ('paying', 'awaiting_user', 'approved')`
 	unknownSQL   = `UPDATE withdrawal SET unknown_ms = ? WHERE id = ?`
 	wordSQL      = `UPDATE withdrawal SET wechat_state = ?, trouble = '' WHERE id = ? AND state IN ('paying', 'awaiting_user')`
@@ -95,9 +96,10 @@ func Claim(ctx context.Context, tx *store.Tx, seen Withdrawal, leaseMs int64) (b
 	return tx.ExecOne(ctx, claimSQL, leaseMs, seen.ID, seen.State, seen.NextMs)
 }
 
-// Posting notes that the transfer is about to be sent again, or returns ErrMoved if it has ended meanwhile.
-func Posting(ctx context.Context, tx *store.Tx, id base.WithdrawalID) error {
-	ok, err := tx.ExecOne(ctx, postedSQL, tx.NowMs(), base.Ms(tx.Now().Add(PostingLease)), id)
+// Posting notes that the transfer is about to be sent again. ErrMoved says that it has ended meanwhile, or that somebody
+// else has claimed it since w was read: Tries counts the claims, so that it tells one holder from the next.
+func Posting(ctx context.Context, tx *store.Tx, w Withdrawal) error {
+	ok, err := tx.ExecOne(ctx, postedSQL, tx.NowMs(), base.Ms(tx.Now().Add(PostingLease)), w.ID, w.Tries)
 	if err != nil {
 		return fmt.Errorf("send payout again: %w", err)
 	}
