@@ -64,6 +64,7 @@ func LinesOf(lines ...base.LineID) []int64 {
 const (
 	heldColumns   = `id, scope, scope_id, ref, reason, actor, from_ms, until_ms, released_ms`
 	insertHeldSQL = `INSERT INTO commission_hold (` + heldColumns + `) VALUES (:id, :scope, :scope_id, :ref, :reason, :actor, :from_ms, :until_ms, :released_ms)`
+	lockHeldSQL   = `SELECT id FROM commission WHERE line_id IN (?) AND kind = 'accrual' ORDER BY share_id /*! FOR UPDATE */`
 	heldByRefSQL  = `SELECT ` + heldColumns + ` FROM commission_hold WHERE ref = ? ORDER BY id`
 	heldOfSQL     = `SELECT ` + heldColumns + ` FROM commission_hold WHERE scope = ? AND scope_id = ? ORDER BY id DESC LIMIT 100`
 	releaseSQL    = `UPDATE commission_hold SET released_ms = ? WHERE ref = ? AND released_ms = 0`
@@ -88,11 +89,30 @@ func Hold(ctx context.Context, tx *store.Tx, in HoldInput) error {
 	if err != nil || len(there) > 0 {
 		return err
 	}
+	if in.Scope == HoldLine {
+		if err := lockLines(ctx, tx, in.ScopeIDs); err != nil {
+			return err
+		}
+	}
 	rows := make([]Held, len(in.ScopeIDs))
 	for i, id := range in.ScopeIDs {
 		rows[i] = Held{tx.NextID(), in.Scope, id, in.Ref, in.Reason, in.Actor.String(), tx.NowMs(), base.Ms(until), 0}
 	}
 	if err := tx.Insert(ctx, insertHeldSQL, rows); err != nil {
+		return fmt.Errorf("hold commissions: %w", err)
+	}
+	return nil
+}
+
+// lockLines locks the accruals of lines, as Ripen does: of a hold and a ripening at the same instant, the second one
+// sees the first.
+func lockLines(ctx context.Context, tx *store.Tx, lines []int64) error {
+	query, args, err := store.In(lockHeldSQL, lines)
+	if err == nil {
+		var locked []base.CommissionID
+		err = tx.Select(ctx, &locked, query, args...)
+	}
+	if err != nil {
 		return fmt.Errorf("hold commissions: %w", err)
 	}
 	return nil

@@ -117,3 +117,38 @@ func TestRefund_AcrossTheEndOfThePeriod(t *testing.T) {
 		require.Zero(t, s.ripen())
 	})
 }
+
+// TestHold_BeforeItRipens lets the ripening come while a request is being written: it waits for it, and then sees it.
+func TestHold_BeforeItRipens(t *testing.T) {
+	t.Parallel()
+	eachShop(t, func(t *testing.T, s *shop) {
+		s.place(workedExample(), workedRules()...)
+		s.received(line1, 0)
+		written, ripened := make(chan struct{}), make(chan int)
+		go func() {
+			<-written
+			n := 0
+			err := s.db.InTx(s.ctx, "ripen", func(ctx context.Context, tx *store.Tx) (err error) {
+				n, err = commission.Ripen(ctx, tx, 100)
+				return err
+			})
+			if err != nil {
+				t.Error(err)
+			}
+			ripened <- n
+		}()
+		var once sync.Once
+		s.tx(func(ctx context.Context, tx *store.Tx) error {
+			err := commission.Hold(ctx, tx, commission.HoldInput{
+				Scope: commission.HoldLine, ScopeIDs: commission.LinesOf(line1), Ref: "refund:1", Reason: "售后申请", Actor: base.Admin(1),
+			})
+			once.Do(func() { close(written) })
+			time.Sleep(300 * time.Millisecond) // not committed yet when the ripening looks
+			return err
+		})
+		require.Zero(t, <-ripened, "the request was there first")
+		for _, r := range s.rows() {
+			require.Zero(t, r.RipeMs)
+		}
+	})
+}
