@@ -75,7 +75,7 @@ const (
 // Role is what an admin is.
 type Role string
 
-// The roles of domain.md §14.
+// The roles that there are.
 const (
 	Owner           Role = "owner"
 	Operations      Role = "operations"

@@ -10,7 +10,7 @@ import (
 )
 
 // Cursor is where a page of a feed ends: the time and the id of its last row. The next page begins beyond:
-// t < ? OR (t = ? AND id < ?), as architecture.md wants it written.
+// t < ? OR (t = ? AND id < ?): written so that every database uses the index.
 type Cursor struct {
 	TimeMs int64
 	ID     int64

@@ -68,7 +68,7 @@ func line(id base.LineID, qty int64, net, cost money.Fen) commission.LineInput {
 	return commission.LineInput{Line: id, Product: teaPack, SKU: tea, Category: "茶", Qty: qty, Base: net, Cost: cost}
 }
 
-// workedExample is the order of domain.md §7: the first line is 2 × 99.90 less 13.32 of the coupon.
+// workedExample is the order of docs/money.md: the first line is 2 × 99.90 less 13.32 of the coupon.
 func workedExample() commission.OrderInput {
 	other := line(line2, 1, 9_352, -1)
 	other.SKU, other.Product, other.Category = cup, teaPack+1, "杯"

@@ -14,7 +14,7 @@ import (
 	"fenxiao/server/store/storetest"
 )
 
-// ways is domain.md §10 in another form: how each state is reached from the first.
+// ways is the life of a withdrawal in another form: how each state is reached from the first.
 var ways = map[withdrawal.State][]withdrawal.State{
 	withdrawal.Requested:    {},
 	withdrawal.Approved:     {withdrawal.Approved},
