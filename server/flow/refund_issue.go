@@ -153,8 +153,7 @@ func reverse(ctx context.Context, tx *store.Tx, r order.Refund) ([]commission.Re
 	return commission.Reverse(ctx, tx, in)
 }
 
-// clawBack takes late reversals from the wallets, in one order. A distributor who falls into debt by it is looked at
-// again before any withdrawal is paid.
+// clawBack takes late reversals from the wallets, in one order.
 func (f *Flow) clawBack(ctx context.Context, tx *store.Tx, r order.Refund, late map[base.DistributorID]money.Fen) error {
 	payees := make([]base.DistributorID, 0, len(late))
 	for payee := range late {
@@ -162,17 +161,11 @@ func (f *Flow) clawBack(ctx context.Context, tx *store.Tx, r order.Refund, late 
 	}
 	slices.SortFunc(payees, func(a, b base.DistributorID) int { return cmp.Compare(a, b) })
 	for _, payee := range payees {
-		split, err := ledger.ClawBack(ctx, tx, ledger.Move{
+		err := f.takeBack(ctx, tx, ledger.Move{
 			Kind: "clawback", Ref: "clawback:" + r.ID.String() + ":" + payee.String(), Other: ledger.Platform(ledger.CommissionExpense),
 			Distributor: payee, Amount: late[payee],
 		})
 		if err != nil {
-			return err
-		}
-		if split.Debt == 0 {
-			continue
-		}
-		if err := f.indebted(ctx, tx, payee); err != nil {
 			return err
 		}
 	}

@@ -158,6 +158,16 @@ func (f *Flow) ApproveWithdrawals(ctx context.Context, decisions []withdrawal.De
 
 const debtReason = "账户出现待扣回的欠款，退回复核"
 
+// takeBack takes an amount out of a wallet: from available, the rest becomes debt. A distributor who falls into debt by it
+// is looked at again before any withdrawal is paid.
+func (f *Flow) takeBack(ctx context.Context, tx *store.Tx, m ledger.Move) error {
+	split, err := ledger.ClawBack(ctx, tx, m)
+	if err != nil || split.Debt == 0 {
+		return err
+	}
+	return f.indebted(ctx, tx, m.Distributor)
+}
+
 // indebted sends the open withdrawals of somebody who has just fallen into debt back to review.
 func (f *Flow) indebted(ctx context.Context, tx *store.Tx, d base.DistributorID) error {
 	open, err := withdrawal.OpenOf(ctx, tx, d)

@@ -1,11 +1,13 @@
 package flow_test
 
 import (
+	"context"
 	"fmt"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -203,5 +205,29 @@ func TestReview_Settings(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, 1, version)
 		p.audited(withdrawal.PolicySetting, "setting.put")
+	})
+}
+
+// TestNegativeStatement_SendsWithdrawalsBack: a statement below zero makes a debt, and whoever owes is looked at again.
+func TestNegativeStatement_SendsWithdrawalsBack(t *testing.T) {
+	t.Parallel()
+	eachCounter(t, func(t *testing.T, p *counter) {
+		ctx := t.Context()
+		w := p.approved(8_000)
+		a, err := p.f.RequestAdjustment(ctx, flow.AdjustmentRequest{
+			ID: base.CommissionID(p.db.Mint.Next()), Distributor: w.Distributor, Amount: -250, Reason: "多计一单", By: base.Admin(1)})
+		require.NoError(t, err)
+		_, err = p.f.DecideAdjustment(ctx, flow.AdjustmentDecision{ID: a.ID, Approve: true, By: base.Admin(2)})
+		require.NoError(t, err)
+		for range 12 { // the week ends, and the time for disputes
+			p.clock.Advance(24 * time.Hour)
+			for _, job := range []func(context.Context, int) (int, error){p.f.DraftStatements, p.f.OpenStatements, p.f.ConfirmDue, p.f.PostStatements} {
+				_, err := job(ctx, 100)
+				require.NoError(t, err)
+			}
+		}
+		p.wallet(w.Distributor, ledger.Wallet{Withdrawing: 8_000, Debt: -250})
+		p.state(w.ID, withdrawal.Requested)
+		p.audit()
 	})
 }

@@ -139,7 +139,7 @@ func (f *Flow) postStatements(ctx context.Context, chunk []base.StatementID) (do
 			if !ok {
 				continue
 			}
-			if err := postStatement(ctx, tx, s); err != nil {
+			if err := f.postStatement(ctx, tx, s); err != nil {
 				return err
 			}
 			done++
@@ -152,7 +152,7 @@ func (f *Flow) postStatements(ctx context.Context, chunk []base.StatementID) (do
 	return done, nil
 }
 
-func postStatement(ctx context.Context, tx *store.Tx, s settlement.Statement) error {
+func (f *Flow) postStatement(ctx context.Context, tx *store.Tx, s settlement.Statement) error {
 	m := ledger.Move{
 		Kind: "statement", Ref: "statement:" + s.ID.String(), Other: ledger.Of(ledger.Pending, s.Distributor),
 		Distributor: s.Distributor, Amount: max(s.Total, -s.Total),
@@ -161,8 +161,7 @@ func postStatement(ctx context.Context, tx *store.Tx, s settlement.Statement) er
 	case s.Total == 0:
 		return nil
 	case s.Total < 0:
-		_, err := ledger.ClawBack(ctx, tx, m)
-		return err
+		return f.takeBack(ctx, tx, m)
 	}
 	split, err := ledger.Credit(ctx, tx, m)
 	if err != nil || split.Debt == 0 {
