@@ -9,6 +9,7 @@ import (
 	"fenxiao/server/base"
 	"fenxiao/server/domain/order"
 	"fenxiao/server/store"
+	"fenxiao/server/store/inbox"
 	"fenxiao/server/wechat"
 )
 
@@ -26,12 +27,53 @@ func (f *Flow) SendRefunds(ctx context.Context, limit int) (done int, err error)
 	return f.eachRefund(ctx, order.RefundApproved, limit, f.sendRefund)
 }
 
-// QueryRefunds asks WeChat about refunds under way, at most limit, and returns how many it asked about.
+// QueryRefunds asks WeChat about refunds under way, at most limit, and returns how many it asked about. Refunds made
+// outside that were heard of before their payment are taken up again once that is known.
 func (f *Flow) QueryRefunds(ctx context.Context, limit int) (done int, err error) {
+	if err := f.reviveRefunds(ctx); err != nil {
+		return 0, err
+	}
 	return f.eachRefund(ctx, order.RefundProcessing, limit, func(ctx context.Context, r order.Refund) error {
 		answer, err := f.Pay.QueryRefund(ctx, r.Number())
 		return f.refundAnswered(ctx, r, answer, err)
 	})
+}
+
+// reviveMax bounds the kept refunds that are looked at in one run, the newest first.
+const reviveMax = 200
+
+// reviveRefunds lets refunds be tried again that were kept because their payment was not known, and now is.
+func (f *Flow) reviveRefunds(ctx context.Context) error {
+	waiting, err := inbox.KeptFor(ctx, f.DB.Q(), string(wechat.RefundEvent), unknownRefund, reviveMax)
+	if err != nil {
+		return err
+	}
+	revived := false
+	for _, e := range waiting {
+		s, err := wechat.DecodeRefund([]byte(e.Body))
+		if err != nil {
+			continue // a person has it
+		}
+		_, known, err := order.PaymentByTransaction(ctx, f.DB.Q(), s.TransactionID)
+		if err != nil {
+			return err
+		}
+		if !known {
+			continue
+		}
+		err = f.DB.InTx(ctx, "flow.revive_refund", func(ctx context.Context, tx *store.Tx) error {
+			_, err := inbox.Revive(ctx, tx, e.ID)
+			return err
+		})
+		if err != nil {
+			return fmt.Errorf("revive refund %s: %w", s.OutRefundNo, err)
+		}
+		revived = true
+	}
+	if revived {
+		f.Wake()
+	}
+	return nil
 }
 
 func (f *Flow) eachRefund(ctx context.Context, s order.RefundState, limit int, do func(context.Context, order.Refund) error) (done int, err error) {

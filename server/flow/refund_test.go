@@ -1,6 +1,9 @@
 package flow_test
 
 import (
+	"context"
+	"errors"
+	"fmt"
 	"testing"
 	"time"
 
@@ -11,6 +14,8 @@ import (
 	"fenxiao/server/domain/order"
 	"fenxiao/server/flow"
 	"fenxiao/server/ledger"
+	"fenxiao/server/store"
+	"fenxiao/server/store/inbox"
 	"fenxiao/server/wechat"
 )
 
@@ -389,16 +394,64 @@ func TestRefund_MadeOutsideIsAdopted(t *testing.T) {
 	})
 }
 
-// A refund notification that comes before the payment's is adopted only once the payment is known.
-func TestRefund_BeforeItsPaymentIsKept(t *testing.T) {
+// A refund notification that comes before the payment's is kept, and adopted by itself once the payment is known.
+func TestRefund_BeforeItsPaymentIsAdoptedLater(t *testing.T) {
 	t.Parallel()
 	eachShop(t, func(t *testing.T, s *shop) {
 		d := s.orders(1)
 		p, _ := s.pay.userPays(s.number(d.Order))
-		s.notifyRefund(s.pay.console(p.TransactionID, "console-1", 1_000))
+		s.notifyRefund(s.pay.console(p.TransactionID, "console-1", p.Total))
 		require.Equal(t, 1, s.count(`SELECT COUNT(*) FROM inbox WHERE state = 'kept'`))
+		_, err := s.f.QueryRefunds(t.Context(), 10)
+		require.NoError(t, err)
+		require.Equal(t, 1, s.count(`SELECT COUNT(*) FROM inbox WHERE state = 'kept'`), "nothing is known of it yet")
 		s.notifyPayment(p)
 		require.Equal(t, order.Paid, s.look(d.Order.ID).Order.State)
-		require.Zero(t, s.look(d.Order.ID).Order.Refunded, "until somebody lets it be tried again")
+		require.NotZero(t, s.pendingOf(s.seller.ID))
+		_, err = s.f.QueryRefunds(t.Context(), 10)
+		require.NoError(t, err)
+		require.Zero(t, s.count(`SELECT COUNT(*) FROM inbox WHERE state <> 'applied'`))
+		require.Equal(t, d.Order.Total, s.look(d.Order.ID).Order.Refunded)
+		require.Zero(t, s.pendingOf(s.seller.ID), "nobody earns by money that went back")
+		s.audits()
+	})
+}
+
+// TestRefund_AdoptedAtOnceIsAdoptedOnce: the others of the same word find it there; none is kept for a person.
+func TestRefund_AdoptedAtOnceIsAdoptedOnce(t *testing.T) {
+	t.Parallel()
+	eachShop(t, func(t *testing.T, s *shop) {
+		d := s.buys(1)
+		p, _ := d.Counting()
+		s.f.Wake = func() {}
+		plain := wechat.EncodeRefund(s.pay.console(p.Transaction(), "console-1", p.Amount))
+		const n = 6
+		for i := range n {
+			require.NoError(t, s.f.TakeNotification(t.Context(), wechat.Notification{
+				ID: fmt.Sprintf("console-event-%d", i), Kind: wechat.RefundEvent, At: s.clock.Now(), Plain: plain,
+			}))
+		}
+		events, err := inbox.ByRef(t.Context(), s.db.Q(), "console-1")
+		require.NoError(t, err)
+		require.Len(t, events, n)
+		// Each event has an applier of its own, as on as many replicas, and all of them meet at the order's lock.
+		for _, err := range atOnce(n+1, func(i int) error {
+			return s.db.InTx(t.Context(), "apply", func(ctx context.Context, tx *store.Tx) error {
+				if i == n {
+					_, err := order.Lock(ctx, tx, d.Order.ID)
+					time.Sleep(300 * time.Millisecond)
+					return err
+				}
+				results, err := s.f.ApplyInbox(ctx, tx, events[i:i+1])
+				if err == nil && results[0].State != inbox.Applied {
+					err = errors.New(results[0].Outcome)
+				}
+				return err
+			})
+		}) {
+			require.NoError(t, err)
+		}
+		require.Len(t, s.look(d.Order.ID).Refunds, 1)
+		s.audits()
 	})
 }

@@ -31,6 +31,9 @@ func (f *Flow) applyRefunds(ctx context.Context, tx *store.Tx, said []wechat.Ref
 	return results, nil
 }
 
+// unknownRefund is why a refund is kept whose payment we do not know (yet).
+const unknownRefund = "unknown out_refund_no and transaction_id"
+
 func kept(reason string) inbox.Result { return inbox.Result{State: inbox.Kept, Outcome: reason} }
 
 var refundStates = map[wechat.RefundState]order.RefundState{
@@ -105,13 +108,20 @@ func (f *Flow) adopt(ctx context.Context, tx *store.Tx, s wechat.Refund, to orde
 		return inbox.Result{}, err
 	}
 	if !found {
-		return kept("unknown out_refund_no and transaction_id"), nil
+		return kept(unknownRefund), nil // until its payment is known: see reviveRefunds
 	}
 	if to != order.RefundDone && to != order.RefundProcessing {
 		return kept("a refund made outside is " + string(s.State)), nil
 	}
 	o, err := order.Lock(ctx, tx, p.Order)
 	if err != nil {
+		return inbox.Result{}, err
+	}
+	// Somebody else may have adopted it while we waited for the lock.
+	if _, there, err := order.RefundByNumber(ctx, tx, s.OutRefundNo); err != nil || there {
+		if err == nil {
+			return f.applyRefund(ctx, tx, s)
+		}
 		return inbox.Result{}, err
 	}
 	if p, _, err = order.PaymentByID(ctx, tx, p.ID); err != nil {

@@ -66,6 +66,7 @@ VALUES (:id, :source, :event_id, :kind, :ref, :body, :received_ms, :state, :appl
 	outcomeSQL = `UPDATE inbox SET state = ?, outcome = ? WHERE id = ?`
 	backoffSQL = `UPDATE inbox SET tries = ?, next_ms = ?, outcome = ? WHERE id = ? AND state = 'waiting'`
 	troubleSQL = `SELECT ` + columns + ` FROM inbox WHERE state = 'kept' OR (state = 'waiting' AND tries >= ?) ORDER BY id DESC LIMIT ?`
+	keptSQL    = `SELECT ` + columns + ` FROM inbox WHERE state = 'kept' AND kind = ? AND outcome = ? ORDER BY id DESC LIMIT ?`
 	reviveSQL  = `UPDATE inbox SET state = 'waiting', next_ms = 0 WHERE id = ? AND state <> 'applied'`
 	byRefSQL   = `SELECT ` + columns + ` FROM inbox WHERE ref = ? ORDER BY id`
 )
@@ -245,6 +246,16 @@ func Troubled(ctx context.Context, q store.Q, limit int) ([]Trouble, error) {
 		out[i] = Trouble{list[i], r.State, r.Outcome}
 	}
 	return out, nil
+}
+
+// KeptFor lists events of a kind that were kept for one reason, newest first: what was not known when they came may be
+// known by now.
+func KeptFor(ctx context.Context, q store.Q, kind, outcome string, limit int) ([]Event, error) {
+	var rows []row
+	if err := q.Select(ctx, &rows, keptSQL, kind, outcome, limit); err != nil {
+		return nil, fmt.Errorf("read kept events: %w", err)
+	}
+	return events(rows), nil
 }
 
 // Revive lets an event that was kept or backs off be tried again now.
