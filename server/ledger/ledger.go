@@ -10,6 +10,7 @@ package ledger
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"fenxiao/server/base"
 	"fenxiao/server/base/ids"
@@ -90,8 +91,17 @@ func Post(ctx context.Context, tx *store.Tx, txns ...Txn) error {
 			}
 		}
 	}
-	return post(ctx, tx, txns)
+	for part := range slices.Chunk(txns, txnsMax) {
+		if err := post(ctx, tx, part); err != nil {
+			return err
+		}
+	}
+	return nil
 }
+
+// txnsMax bounds the transactions that are written by one statement. All of them or none are in the book after it, so
+// that where one was there before, the others are known to be new.
+const txnsMax = 200
 
 type txRow struct {
 	ID   int64  `db:"id"`

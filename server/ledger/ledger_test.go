@@ -321,3 +321,20 @@ WHERE e.account = r.account AND e.owner_id = r.owner_id AND e.id <= r.mark_id)`)
 		require.Zero(t, wrong)
 	})
 }
+
+// A large batch is written in several statements: one that was posted before must not make the others look so.
+func TestPost_LargeBatchWithOneThatIsThere(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, func(t *testing.T, db *store.DB, _ *clock.Manual) {
+		var batch []ledger.Txn
+		for i := range 1_200 {
+			batch = append(batch, accrue(fmt.Sprintf("accrual:%d", i), ann, 1))
+		}
+		for _, part := range [][]ledger.Txn{batch[1_100:1_101], batch} {
+			inTx(t, db, func(ctx context.Context, tx *store.Tx) error { return ledger.Post(ctx, tx, part...) })
+		}
+		sum, err := ledger.PendingOf(t.Context(), db.Q(), ann)
+		require.NoError(t, err)
+		require.EqualValues(t, 1_200, sum)
+	})
+}
