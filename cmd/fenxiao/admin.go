@@ -20,8 +20,8 @@ func runAdmin(ctx context.Context, c *call) error {
 	var d databaseFlags
 	d.add(f)
 	login := f.String("login", "", "`NAME` to log in with")
-	name := f.String("name", "", "how the admin is shown; without it the log-in name")
-	role := f.String("role", "", "one of owner, operations, finance, warehouse, customer_service, auditor")
+	name := f.String("name", "", "how the admin is shown, a `TEXT`; without it the log-in name")
+	role := f.String("role", "", "`ROLE`, one of owner, operations, finance, warehouse, customer_service, auditor")
 	secret := f.String("secret", "", "with code: the `SECRET` of the second factor")
 	if err := c.parse(f, 1); err != nil {
 		return err
@@ -35,7 +35,13 @@ func runAdmin(ctx context.Context, c *call) error {
 	if *login == "" {
 		return c.misused("--login NAME is missing")
 	}
-	cfg, db, err := d.open(ctx, slog.New(slog.DiscardHandler))
+	open := d.open
+	if c.words[0] == "reset" {
+		open = d.openExisting
+	} else if !access.Role(*role).Valid() {
+		return c.misused("--role is one of owner, operations, finance, warehouse, customer_service, auditor")
+	}
+	cfg, db, err := open(ctx, slog.New(slog.DiscardHandler))
 	if err != nil {
 		return err
 	}

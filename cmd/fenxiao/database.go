@@ -60,6 +60,9 @@ func (d *databaseFlags) open(ctx context.Context, log *slog.Logger) (config.Conf
 		return cfg, nil, err
 	}
 	db, err := store.Open(ctx, store.Options{File: cfg.DB.File, DSN: cfg.DB.DSN.Reveal(), Clock: clock.System{}, Log: log})
+	if err != nil && cfg.DB.File != "" {
+		err = fmt.Errorf("%s: %w", cfg.DB.File, err)
+	}
 	return cfg, db, err
 }
 

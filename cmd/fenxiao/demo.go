@@ -15,7 +15,7 @@ func runDemo(ctx context.Context, c *call) error {
 	f := c.flags()
 	addr := f.String("addr", "127.0.0.1:8080", "`HOST:PORT` of the shop")
 	dir := f.String("dir", "fenxiao-demo", "`DIR` that keeps the demo; started again, it goes on")
-	days := f.Int("days", 90, "how many days of data, ending now")
+	days := f.Int("days", 90, "`N` days of data, ending now")
 	if err := c.parse(f, 0); err != nil {
 		return err
 	}

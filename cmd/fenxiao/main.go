@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 )
 
@@ -28,6 +29,7 @@ var errUsage = errors.New("usage")
 // command is one word after fenxiao.
 type command struct {
 	name, args, about string
+	more              string // what its help adds
 	run               func(ctx context.Context, c *call) error
 }
 
@@ -40,29 +42,48 @@ type call struct {
 }
 
 var commands = []command{
-	{"demo", "[--addr 127.0.0.1:8080] [--dir DIR] [--days 90]", "build a demo shop with the WeChat simulator and serve it; nothing else is needed", runDemo},
-	{"serve", "", "serve the shop", runServe},
-	{"story", "[--unhappy] [--redis ADDR] [--lang zh|en] [--json]", "play the main job once on an empty database and prove it", runStory},
-	{"audit", "[--json]", "prove the invariants over a database", runAudit},
-	{"migrate", "up|status", "bring a database's tables up to this program", runMigrate},
-	{"jobs", "list|run NAME", "list the jobs, or run one now", runJobs},
-	{"admin", "create --login NAME --role ROLE|reset --login NAME|code --secret SECRET", "make an admin, give one a new password and second factor, or print a one-time code", runAdmin},
-	{"wxsim", "--addr HOST:PORT --dir DIR", "run the WeChat simulator alone, for any WeChat Pay client", runWxsim},
-	{"health", "[--url http://127.0.0.1:8080/healthz]", "ask a running shop whether it is well", runHealth},
+	{"demo", "[--addr 127.0.0.1:8080] [--dir DIR] [--days 90]", "build a demo shop with the WeChat simulator and serve it; nothing else is needed",
+		`The first start makes the data through the real flows and shows how far it is; the shop answers meanwhile. The folder
+is kept: started again, the demo goes on where it was. Addresses and log-ins are printed. Ctrl-C stops it.`, runDemo},
+	{"serve", "[--addr HOST:PORT] [--redis HOST:PORT]", "serve the shop",
+		`WeChat's settings are needed (--config, or the environment); without a database named, fenxiao.db in this folder is used.
+Tables are brought up to date. SIGINT and SIGTERM let requests under way end first.`, runServe},
+	{"story", "[--unhappy] [--redis ADDR] [--lang zh|en] [--json]", "play the main job once on an empty database and prove it",
+		`From the scan of a code to the money in the distributor's wallet, over real HTTP on this machine, WeChat simulated: every
+step with its figures, compared with plain arithmetic, then the audit. Without a database named, it uses one that is
+thrown away. A database that has anything in it is refused and left as it is.`, runStory},
+	{"audit", "[--json]", "prove the invariants over a database",
+		`Reads one snapshot and writes nothing, so that it can run beside a running shop. Of an invariant that does not hold, the
+offending rows are named, at most 20 of a kind.`, runAudit},
+	{"migrate", "up|status", "bring a database's tables up to this program",
+		`Safe when several replicas start at once. There is no way back: keep a backup.`, runMigrate},
+	{"jobs", "list|run NAME", "list the jobs, or run one now",
+		`Running one beside its schedule, or twice at once, does no harm. Jobs that ask WeChat need its settings.`, runJobs},
+	{"admin", "create --login NAME --role ROLE|reset --login NAME|code --secret SECRET", "make an admin, give one a new password and second factor, or print a one-time code",
+		`The first admin of a shop is made here: admin create --login boss --role owner. What is printed is shown once.`, runAdmin},
+	{"wxsim", "--addr HOST:PORT --dir DIR", "run the WeChat simulator alone, for any WeChat Pay client",
+		`DIR gets apiclient_key.pem, apiclient_cert.pem, wechatpay_pub_key.pem and merchant.json with all else that a client
+needs to talk to it. People pay and confirm at /_sim/. Nothing here is WeChat, and no money moves.`, runWxsim},
+	{"health", "[--url http://127.0.0.1:8080/healthz]", "ask a running shop whether it is well",
+		`For a container's health check.`, runHealth},
 }
 
-const databaseHelp = `
+const (
+	databaseHelp = `
 A database is named by --db FILE (SQLite), --dsn DSN (MySQL, MariaDB, TiDB) or --config FILE, else by FENXIAO_DB or
-FENXIAO_DSN in the environment. A password belongs into the environment or the file, not on the command line.
+FENXIAO_DSN in the environment. A password belongs in the environment or the file, not on the command line.
+`
+	exitHelp = `
 Exit: 0 as it should be, 1 an invariant or step failed, 2 wrong usage or something cannot be reached.
 `
+)
 
 func usage(w io.Writer) {
 	fmt.Fprintf(w, "fenxiao: distribution and team buying for WeChat mini-programs\n\nUsage: fenxiao COMMAND [FLAGS]\n\n")
 	for _, c := range commands {
 		fmt.Fprintf(w, "  %-8s %s\n           fenxiao %s %s\n", c.name, c.about, c.name, c.args)
 	}
-	fmt.Fprint(w, databaseHelp)
+	fmt.Fprint(w, databaseHelp, exitHelp, "\nfenxiao COMMAND -h explains a command.\n")
 }
 
 func main() {
@@ -104,16 +125,27 @@ func (c command) exit(err error, errOut io.Writer) int {
 	}
 }
 
-// flags makes the flag set of a command; its help shows the command's line and the flags.
+// flags makes the flag set of a command.
 func (c *call) flags() *flag.FlagSet {
 	f := flag.NewFlagSet(c.name, flag.ContinueOnError)
-	f.SetOutput(c.errOut)
-	f.Usage = func() {
-		fmt.Fprintf(c.errOut, "fenxiao %s: %s\n\nUsage: fenxiao %s %s\n", c.name, c.about, c.name, c.args)
-		f.PrintDefaults()
-		fmt.Fprint(c.errOut, databaseHelp)
-	}
+	f.SetOutput(io.Discard) // parse says what is to be said, and where
 	return f
+}
+
+// help shows the command, its flags, and what commands have in common.
+func (c *call) help(f *flag.FlagSet) {
+	fmt.Fprintf(c.out, "fenxiao %s: %s\n\nUsage: fenxiao %s %s\n\n%s\n\n", c.name, c.about, c.name, c.args, c.more)
+	f.VisitAll(func(x *flag.Flag) {
+		kind, about := flag.UnquoteUsage(x)
+		if x.DefValue != "" && x.DefValue != "false" {
+			about += " (without it " + x.DefValue + ")"
+		}
+		fmt.Fprintf(c.out, "  %-18s %s\n", strings.TrimSpace("--"+x.Name+" "+kind), about)
+	})
+	if f.Lookup("db") != nil {
+		fmt.Fprint(c.out, databaseHelp)
+	}
+	fmt.Fprint(c.out, exitHelp)
 }
 
 // parse reads the flags and allows at most max words beside them.
@@ -123,9 +155,10 @@ func (c *call) parse(f *flag.FlagSet, max int) error {
 	for rest := c.words; ; {
 		if err := f.Parse(rest); err != nil {
 			if errors.Is(err, flag.ErrHelp) {
+				c.help(f)
 				return err
 			}
-			return errUsage
+			return c.misused("%v", err)
 		}
 		if rest = f.Args(); len(rest) == 0 {
 			break
@@ -141,6 +174,6 @@ func (c *call) parse(f *flag.FlagSet, max int) error {
 
 // misused says what is wrong with the command line and shows how it should be.
 func (c *call) misused(format string, args ...any) error {
-	fmt.Fprintf(c.errOut, "fenxiao %s: %s\nUsage: fenxiao %s %s\n", c.name, fmt.Sprintf(format, args...), c.name, c.args)
+	fmt.Fprintf(c.errOut, "fenxiao %s: %s\nUsage: fenxiao %s %s\nfenxiao %s -h explains the flags.\n", c.name, fmt.Sprintf(format, args...), c.name, c.args, c.name)
 	return errUsage
 }

@@ -16,7 +16,11 @@ func runMigrate(ctx context.Context, c *call) error {
 	if len(c.words) == 0 || c.words[0] != "up" && c.words[0] != "status" {
 		return c.misused("say up or status")
 	}
-	_, db, err := d.open(ctx, slog.New(slog.DiscardHandler))
+	open := d.open
+	if c.words[0] == "status" {
+		open = d.openExisting
+	}
+	_, db, err := open(ctx, slog.New(slog.DiscardHandler))
 	if err != nil {
 		return err
 	}

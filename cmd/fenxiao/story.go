@@ -19,7 +19,7 @@ func runStory(ctx context.Context, c *call) error {
 	d.add(f)
 	d.addRedis(f)
 	unhappy := f.Bool("unhappy", false, "also play the unhappy ways")
-	lang := f.String("lang", "zh", "`zh` or en")
+	lang := f.String("lang", "zh", "`LANG` to tell it in, zh or en")
 	asJSON := f.Bool("json", false, "one object per line: {step, ok, figures}, the last {result, audit}")
 	if err := c.parse(f, 0); err != nil {
 		return err
@@ -56,7 +56,7 @@ func runStory(ctx context.Context, c *call) error {
 // checkEmpty refuses a database that has anything in it, before anything is written.
 func checkEmpty(ctx context.Context, d *databaseFlags, cfg config.Config) error {
 	if file := cfg.DB.File; file != "" {
-		if _, err := os.Stat(file); err == nil {
+		if info, err := os.Stat(file); err == nil && info.Size() > 0 {
 			return fmt.Errorf("the story needs a database of its own: %s is there already", file)
 		}
 		return nil
