@@ -49,8 +49,8 @@ var ofPlatform = map[Account]bool{
 
 // Side is one account of one owner.
 type Side struct {
-	Account Account
-	Owner   base.DistributorID // 0: the platform
+	Account Account            `db:"account"`
+	Owner   base.DistributorID `db:"owner_id"` // 0: the platform
 }
 
 // Platform is one of the shop's own accounts.

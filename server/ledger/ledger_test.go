@@ -338,3 +338,45 @@ func TestPost_LargeBatchWithOneThatIsThere(t *testing.T) {
 		require.EqualValues(t, 1_200, sum)
 	})
 }
+
+// A roll-up that was stopped has folded some accounts and others not: every balance is right all the same, and the next
+// entry brings in who was left behind.
+func TestRollUp_StoppedAnywhere(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, func(t *testing.T, db *store.DB, c *clock.Manual) {
+		post := func(ref string) {
+			for _, d := range []base.DistributorID{ann, bob} {
+				inTx(t, db, func(ctx context.Context, tx *store.Tx) error {
+					return ledger.Post(ctx, tx, accrue(fmt.Sprintf("%s:%d", ref, d), d, 7))
+				})
+			}
+			c.Advance(ledger.Horizon + time.Minute)
+		}
+		rollUp := func(limit, want int) {
+			n, err := ledger.RollUp(t.Context(), db, limit)
+			require.NoError(t, err)
+			require.Equal(t, want, n)
+		}
+		balances := func(want money.Fen) {
+			for _, d := range []base.DistributorID{ann, bob} {
+				got, err := ledger.PendingOf(t.Context(), db.Q(), d)
+				require.NoError(t, err)
+				require.Equal(t, want, got)
+			}
+			got, err := ledger.Balance(t.Context(), db.Q(), ledger.Platform(ledger.CommissionExpense))
+			require.NoError(t, err)
+			require.Equal(t, -2*want, got)
+		}
+		post("a")
+		rollUp(1, 1)
+		balances(7)
+		rollUp(10, 0)
+		post("b")
+		balances(14)
+		rollUp(10, 3)
+		balances(14)
+		var marks int
+		require.NoError(t, db.Q().Get(t.Context(), &marks, `SELECT COUNT(DISTINCT mark_id) FROM ledger_rollup`))
+		require.Equal(t, 1, marks, "all have come to the same mark")
+	})
+}

@@ -21,18 +21,15 @@ SELECT COALESCE((SELECT balance_fen FROM ledger_rollup WHERE account = ? AND own
   + COALESCE((SELECT SUM(amount_fen) FROM ledger_entry WHERE account = ? AND owner_id = ?
       AND id > COALESCE((SELECT mark_id FROM ledger_rollup WHERE account = ? AND owner_id = ?), 0)), 0)`
 
-	// movedSQL finds the owners whose pending has moved since the lowest mark in use.
-	movedSQL = `
-SELECT e.account, e.owner_id, SUM(e.amount_fen) AS amount_fen
-FROM ledger_entry e
-LEFT JOIN ledger_rollup r ON r.account = e.account AND r.owner_id = e.owner_id
-WHERE e.account = ? AND e.owner_id > ? AND e.owner_id <= ? AND e.id > COALESCE(r.mark_id, 0) AND e.id < ?
-GROUP BY e.account, e.owner_id`
-	ownersSQL = `SELECT DISTINCT owner_id FROM ledger_entry WHERE account = ? AND owner_id > ? ORDER BY owner_id LIMIT ?`
-	markSQL   = `SELECT COALESCE(MAX(mark_id), -1) FROM ledger_rollup WHERE account = ? AND owner_id = ?`
-	foldSQL   = `UPDATE ledger_rollup SET balance_fen = balance_fen + ?, mark_id = ?, made_ms = ? WHERE account = ? AND owner_id = ? AND mark_id = ?`
-	startSQL  = `INSERT INTO ledger_rollup (account, owner_id, mark_id, balance_fen, made_ms) VALUES (?, ?, ?, ?, ?)`
-	sumSQL    = `SELECT COALESCE(SUM(amount_fen), 0) FROM ledger_entry WHERE account = ? AND owner_id = ? AND id > ? AND id <= ?`
+	// movedSQL finds who moved since the last roll-up, from the entries of that time alone.
+	movedSQL = `SELECT DISTINCT account, owner_id FROM ledger_entry WHERE id > ? AND id <= ?`
+	// lastSQL is the mark of the last roll-up. Whoever it did not get to keeps an older mark: the balance is right all the
+	// same, and is folded with the next entry.
+	lastSQL  = `SELECT COALESCE(MAX(mark_id), 0) FROM ledger_rollup`
+	markSQL  = `SELECT COALESCE(MAX(mark_id), -1) FROM ledger_rollup WHERE account = ? AND owner_id = ?`
+	foldSQL  = `UPDATE ledger_rollup SET balance_fen = balance_fen + ?, mark_id = ?, made_ms = ? WHERE account = ? AND owner_id = ? AND mark_id = ?`
+	startSQL = `INSERT INTO ledger_rollup (account, owner_id, mark_id, balance_fen, made_ms) VALUES (?, ?, ?, ?, ?)`
+	sumSQL   = `SELECT COALESCE(SUM(amount_fen), 0) FROM ledger_entry WHERE account = ? AND owner_id = ? AND id > ? AND id <= ?`
 )
 
 // Balance is the present balance of a side without a balance row: the last roll-up plus the entries since.
@@ -50,49 +47,29 @@ func PendingOf(ctx context.Context, q store.Q, d base.DistributorID) (money.Fen,
 	return Balance(ctx, q, Of(Pending, d))
 }
 
-// rolledUp are the accounts without a balance row.
-var rolledUp = []Account{
-	Sales, Refunds, WechatClearing, WechatFee, CommissionExpense, Payout, FeeIncome, TaxPayable, WriteOff, Pending,
-}
-
-// RollUp folds entries older than the horizon into the roll-ups, owner by owner, at most limit owners per account. Two
-// at once do no harm: a roll-up moves by compare-and-set on its mark.
+// RollUp folds entries older than the horizon into the roll-ups, owner by owner, at most limit of them. Two at once do
+// no harm: a roll-up moves by compare-and-set on its mark.
 func RollUp(ctx context.Context, db *store.DB, limit int) (done int, err error) {
 	mark := ids.Floor(db.Clock.Now().Add(-Horizon)) - 1
-	for _, account := range rolledUp {
-		n, err := rollUpAccount(ctx, db, account, mark, limit)
-		done += n
-		if err != nil {
-			return done, fmt.Errorf("roll up %s: %w", account, err)
-		}
+	var last int64
+	if err := db.Q().Get(ctx, &last, lastSQL); err != nil {
+		return 0, fmt.Errorf("read roll-ups: %w", err)
 	}
-	return done, nil
-}
-
-const ownersPerRead = 500
-
-func rollUpAccount(ctx context.Context, db *store.DB, account Account, mark int64, limit int) (done int, err error) {
-	after := base.DistributorID(-1)
-	for done < limit {
-		var owners []base.DistributorID
-		if err := db.Q().Select(ctx, &owners, ownersSQL, account, after, ownersPerRead); err != nil {
-			return done, err
+	var moved []Side
+	if err := db.Q().Select(ctx, &moved, movedSQL, last, mark); err != nil {
+		return 0, fmt.Errorf("find accounts to roll up: %w", err)
+	}
+	for _, s := range moved {
+		if s.inWallet() {
+			continue
 		}
-		if len(owners) == 0 {
-			return done, nil
+		if done == limit {
+			break
 		}
-		var moved []entryRow
-		last := owners[len(owners)-1]
-		if err := db.Q().Select(ctx, &moved, movedSQL, account, after, last, mark+1); err != nil {
-			return done, err
+		if err := fold(ctx, db, s, mark); err != nil {
+			return done, fmt.Errorf("roll up %s: %w", s.Account, err)
 		}
-		for _, m := range moved {
-			if err := fold(ctx, db, Side{account, m.Owner}, mark); err != nil {
-				return done, err
-			}
-			done++
-		}
-		after = last
+		done++
 	}
 	return done, nil
 }
