@@ -105,14 +105,10 @@ func (f *Flow) ReceiveDue(ctx context.Context, limit int) (done int, err error) 
 	if err != nil {
 		return 0, fmt.Errorf("find parcels to receive: %w", err)
 	}
-	for _, p := range due {
-		if ctx.Err() != nil {
-			return done, ctx.Err()
-		}
+	return each(ctx, due, func(ctx context.Context, p order.Fulfilment) error {
 		if _, err := f.Receive(ctx, ReceiveInput{Order: p.Order, Parcel: p.ID, By: base.System}); err != nil {
-			return done, err
+			return fmt.Errorf("receive parcel %s: %w", p.ID, err)
 		}
-		done++
-	}
-	return done, nil
+		return nil
+	})
 }

@@ -81,16 +81,12 @@ func (f *Flow) eachRefund(ctx context.Context, s order.RefundState, limit int, d
 	if err != nil {
 		return 0, err
 	}
-	for _, r := range due {
-		if ctx.Err() != nil {
-			return done, ctx.Err()
-		}
+	return each(ctx, due, func(ctx context.Context, r order.Refund) error {
 		if err := do(ctx, r); err != nil {
-			return done, fmt.Errorf("refund %s: %w", r.ID, err)
+			return fmt.Errorf("refund %s: %w", r.ID, err)
 		}
-		done++
-	}
-	return done, nil
+		return nil
+	})
 }
 
 func (f *Flow) sendRefund(ctx context.Context, r order.Refund) error {
