@@ -134,9 +134,17 @@ func (w wish) record(ctx context.Context, tx *store.Tx) error {
 	if err := withdrawal.TakeDay(ctx, tx, w.Request, w.policy); err != nil {
 		return err
 	}
-	return ledger.Hold(ctx, tx, ledger.Move{
+	err := ledger.Hold(ctx, tx, ledger.Move{
 		Kind: "withdrawal_hold", Ref: "hold:" + w.ID.String(), Distributor: w.Distributor, Amount: w.Quote.Amount,
 	})
+	if errors.Is(err, ledger.ErrInsufficient) { // it was there when we looked
+		now, err := ledger.WalletOf(ctx, tx, w.Distributor)
+		if err != nil {
+			return err
+		}
+		return withdrawal.InsufficientError(now.Available)
+	}
+	return err
 }
 
 // requested settles the allowance by how the transaction ended. One whose outcome is unknown keeps it: the sweep gives

@@ -6,14 +6,12 @@ import (
 	"fmt"
 
 	"fenxiao/server/base"
-	"fenxiao/server/base/errs"
 	"fenxiao/server/base/money"
 	"fenxiao/server/store"
 )
 
-// ErrInsufficient says that less is available than the hold needs.
-var ErrInsufficient = errs.E(errs.Conflict, "withdrawal.insufficient_available", "可提现余额不足，请减少金额后再试",
-	errs.EN("Less is available than you ask for. Try a smaller amount."))
+// ErrInsufficient says that less is available than the hold needs. The caller tells the person in its own words.
+var ErrInsufficient = errors.New("ledger: less is available than the hold needs")
 
 // errMissing is a bug: a wallet is opened on admission.
 var errMissing = errors.New("ledger: the distributor has no wallet")
