@@ -28,8 +28,8 @@ import (
 
 const (
 	stopTime = 20 * time.Second
-	// ownerPassword is what the first admin changes the one-time password to.
-	ownerPassword = "Kapok-Street-1998"
+	// OwnerPassword is what the first admin changes the one-time password to.
+	OwnerPassword = "Kapok-Street-1998"
 )
 
 // Options say what a shop is started on. The zero value is a new SQLite file and an embedded Redis.
@@ -37,7 +37,7 @@ type Options struct {
 	DSN   string      // a database on a server instead of a file
 	Redis string      // host:port of a Redis server instead of the embedded one
 	Clock clock.Clock // nil: one that stands at storetest.Start
-	Log   io.Writer   // everything from debug level on, the simulator's too; nil: nothing
+	Log   io.Writer   // the shop's log, from debug level on; nil: nothing
 	Fit   func(*config.Config)
 }
 
@@ -69,7 +69,7 @@ func Open(tb testing.TB, o Options) *Shop {
 	if o.Log != nil {
 		log = slog.New(slog.NewJSONHandler(o.Log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	}
-	s.simulate(tb, o.Clock, log)
+	s.simulate(tb, o.Clock)
 	s.Config = s.configure(tb, o)
 	var err error
 	s.App, err = app.New(tb.Context(), s.Config, app.Deps{Clock: o.Clock, Log: log})
@@ -83,12 +83,12 @@ func Open(tb testing.TB, o Options) *Shop {
 	return s
 }
 
-func (s *Shop) simulate(tb testing.TB, c clock.Clock, log *slog.Logger) {
+func (s *Shop) simulate(tb testing.TB, c clock.Clock) {
 	tb.Helper()
 	k, err := keys()
 	require.NoError(tb, err)
 	dir := tb.TempDir()
-	s.WX, err = sim.New(sim.Options{Dir: dir, Now: c.Now, Seed: 1, NotifySync: true, Log: log, Keys: k})
+	s.WX, err = sim.New(sim.Options{Dir: dir, Now: c.Now, Seed: 1, NotifySync: true, Keys: k})
 	require.NoError(tb, err)
 	_, err = s.WX.Start("127.0.0.1:0")
 	require.NoError(tb, err)
@@ -154,7 +154,7 @@ func (s *Shop) hireOwner(tb testing.TB) {
 	made, err := s.App.Admins.Create(tb.Context(), access.NewAdmin{By: base.System, Account: "boss", Name: "店主", Role: access.Owner})
 	require.NoError(tb, err)
 	login := play.AdminLogin{Account: "boss", Password: made.Password, Secret: made.TOTP.Secret}
-	s.Login, s.Owner, err = play.NewPassword(tb.Context(), s.Base, login, s.Clock, ownerPassword)
+	s.Login, s.Owner, err = play.NewPassword(tb.Context(), s.Base, login, s.Clock, OwnerPassword)
 	require.NoError(tb, err)
 }
 

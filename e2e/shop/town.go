@@ -12,13 +12,13 @@ import (
 
 // What the people of a town give of themselves. It must never be seen outside of the answers to those who may.
 const (
-	BuyerPhone    = "13800138000"
-	BuyerName     = "周小满"
-	BuyerStreet   = "体育西路水荫里 17 号"
-	LeaderName    = "李向阳"
-	LeaderID      = "11010519491231002X"
-	PartnerName   = "王芳芳"
-	financeSecret = "Banyan-Grove-2003"
+	BuyerPhone      = "13800138000"
+	BuyerName       = "周小满"
+	BuyerStreet     = "体育西路水荫里 17 号"
+	LeaderName      = "李向阳"
+	LeaderID        = "11010519491231002X"
+	PartnerName     = "王芳芳"
+	FinancePassword = "Banyan-Grove-2003"
 
 	district  = 440_106 // Tianhe, Guangzhou
 	bagPrice  = money.Fen(9_990)
@@ -72,7 +72,7 @@ func (t *Town) open(tb testing.TB) {
 	tb.Helper()
 	ctx := tb.Context()
 	var err error
-	t.Finance, _, err = t.Hire(ctx, "finance", "财务", "finance", financeSecret)
+	t.Finance, _, err = t.Hire(ctx, "finance", "财务", "finance", FinancePassword)
 	require.NoError(tb, err)
 	require.NoError(tb, t.PutSetting(ctx, t.Finance, "tax-policy", "policy", "个体经营者自行申报", map[string]any{"kind": "none"}))
 	t.Coffee, err = t.EnterProduct(ctx, "云南小粒咖啡", "coffee",
