@@ -131,3 +131,25 @@ func TestSetCommissionPolicy_RiskIsTheOwners(t *testing.T) {
 		requireCode(t, "commission.upline_off", err)
 	})
 }
+
+// TestRetireRule_LeavesNoGap: a version that has not begun has ended the one before it already.
+func TestRetireRule_LeavesNoGap(t *testing.T) {
+	t.Parallel()
+	eachPeople(t, func(t *testing.T, p *people) {
+		draft := commission.Draft{Name: "全部", ScopeKind: commission.ScopeAll, Payee: base.Seller, Kind: commission.Rate, Rate: 1_000}
+		publish := func(r commission.Rule) commission.Rule {
+			r, err := p.f.PublishRule(t.Context(), flow.RuleDecision{ID: r.ID, By: boss})
+			require.NoError(t, err)
+			return r
+		}
+		first := publish(p.draftRule(0, draft))
+		later := p.clock.Now().AddDate(0, 0, 7)
+		draft.Rate, draft.From = 1_100, &later
+		second := publish(p.draftRule(first.Key, draft))
+		_, err := p.f.RetireRule(t.Context(), flow.RuleDecision{ID: second.ID, By: boss, Reason: "撤回"})
+		require.ErrorIs(t, err, commission.ErrRuleScheduled)
+		p.clock.Set(later)
+		_, err = p.f.RetireRule(t.Context(), flow.RuleDecision{ID: second.ID, By: boss, Reason: "活动结束"})
+		require.NoError(t, err)
+	})
+}

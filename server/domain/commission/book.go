@@ -215,11 +215,19 @@ func Publish(ctx context.Context, tx *store.Tx, r Rule, p Publication) (Rule, er
 	return r, nil
 }
 
-// Retire ends a published rule version now; one that has not begun never does. A draft is discarded instead.
+// ErrRuleScheduled says that a version has not begun and that the one before it ends where it begins: retired, it would
+// leave a time in which the rule pays nobody.
+var ErrRuleScheduled = errs.E(errs.Conflict, "commission.rule_scheduled", "该版本尚未生效，前一版本将在其生效时结束；如需撤回，请按原内容发布一个新版本",
+	errs.EN("This version has not begun, and the one before it ends where it begins. To take it back, publish a new version with the former content."))
+
+// Retire ends a published rule version now; a first version that has not begun never does. A draft is discarded instead.
 func Retire(ctx context.Context, tx *store.Tx, r Rule) (Rule, error) {
 	from := r.Status
 	if from != StatusPublished {
 		return r, moveRule(ctx, tx, &r, from, StatusDiscarded)
+	}
+	if r.Version > 1 && r.FromMs > tx.NowMs() {
+		return r, ErrRuleScheduled
 	}
 	if end := max(tx.NowMs(), r.FromMs); r.UntilMs == 0 || r.UntilMs > end {
 		r.UntilMs = end
