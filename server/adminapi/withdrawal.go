@@ -295,7 +295,7 @@ func (a *API) batchApprove(ctx context.Context, in *batchInput) (*batchOutput, e
 func refusal(ctx context.Context, err error) (code, message string) {
 	e, ok := errs.As(err)
 	if !ok {
-		e = errs.E(errs.Internal, "internal", "系统出错，请稍后再试", errs.EN("Something went wrong here. Try again later."))
+		e = httpx.ErrInternal
 	}
 	if httpx.English(ctx) && e.English != "" {
 		return e.Code, e.English

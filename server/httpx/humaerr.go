@@ -23,7 +23,7 @@ func install() {
 		huma.DefaultArrayNullable = false
 		huma.ValidateStrictCasing = true
 		huma.NewError = func(status int, _ string, _ ...error) huma.StatusError {
-			return &Problem{Status: status, Code: errInternal.Code}
+			return &Problem{Status: status, Code: ErrInternal.Code}
 		}
 		huma.NewErrorWithContext = func(ctx huma.Context, status int, msg string, list ...error) huma.StatusError {
 			p := problemOf(ctx.Context(), refusalOf(status, msg, list))

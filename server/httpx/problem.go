@@ -87,7 +87,8 @@ func (e *statusError) Unwrap() error { return e.refusal }
 
 // The protocol's own refusals.
 var (
-	errInternal = errs.E(errs.Internal, "internal", "系统出错了，请稍后再试；若仍不行，请把请求编号告诉客服",
+	// ErrInternal is all that a person is told of an error that is none of ours.
+	ErrInternal = errs.E(errs.Internal, "internal", "系统出错了，请稍后再试；若仍不行，请把请求编号告诉客服",
 		errs.EN("Something went wrong on our side. Please try again; if it stays, tell support the request id."))
 	errTimedOut = errs.E(errs.Unavailable, "request.timed_out", "处理超时，请稍后查看结果或重试",
 		errs.EN("This took too long. Check the result in a moment, or try again."), errs.After(2*time.Second))
@@ -127,7 +128,7 @@ func problemOf(ctx context.Context, err error) *Problem {
 	case !ok && ctx.Err() != nil && errors.Is(err, context.DeadlineExceeded):
 		e = errTimedOut
 	case !ok || e.Kind == errs.Internal:
-		e = errInternal
+		e = ErrInternal
 	}
 	if code == 0 {
 		code = status(e.Kind)
