@@ -16,6 +16,7 @@ import (
 	"fenxiao/config"
 	"fenxiao/server/audit"
 	"fenxiao/server/base/clock"
+	"fenxiao/server/base/crypt"
 	"fenxiao/server/play/demo"
 	"fenxiao/server/play/story"
 	"fenxiao/server/store"
@@ -80,7 +81,7 @@ func TestStory_MariaDBAndRedis(t *testing.T) {
 	}
 	cfg := config.Default()
 	cfg.DB.DSN = config.Secret(dsn)
-	cfg.Redis.Addr, cfg.Redis.Prefix = redis, "story-test:"+t.Name()+":"
+	cfg.Redis.Addr, cfg.Redis.Prefix = redis, "story-test:"+crypt.Password(12)+":"
 	requireStory(t, tell(t, cfg))
 }
 

@@ -20,6 +20,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"fenxiao/server/base/crypt"
 	"fenxiao/server/store/storetest"
 	"fenxiao/server/store/storetest/testservers"
 )
@@ -50,7 +51,7 @@ func TestServe_Idle(t *testing.T) {
 		if !ok {
 			return
 		}
-		env := append(env, "FENXIAO_DSN="+dsn, "FENXIAO_REDIS_ADDR="+redis, fmt.Sprintf("FENXIAO_REDIS_PREFIX=process:%d:", os.Getpid()))
+		env := append(env, "FENXIAO_DSN="+dsn, "FENXIAO_REDIS_ADDR="+redis, "FENXIAO_REDIS_PREFIX=process:"+crypt.Token(12)+":")
 		migrate := exec.CommandContext(t.Context(), bin, "migrate", "up")
 		migrate.Env = env
 		out, err := migrate.CombinedOutput()

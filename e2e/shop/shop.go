@@ -4,7 +4,6 @@ package shop
 
 import (
 	"context"
-	"fmt"
 	"io"
 	"log/slog"
 	"os"
@@ -20,6 +19,7 @@ import (
 	"fenxiao/server/app"
 	"fenxiao/server/base"
 	"fenxiao/server/base/clock"
+	"fenxiao/server/base/crypt"
 	"fenxiao/server/play"
 	"fenxiao/server/store/storetest"
 	"fenxiao/server/store/storetest/testservers"
@@ -111,7 +111,7 @@ func (s *Shop) configure(tb testing.TB, o Options) config.Config {
 	cfg.HTTP.RatePerMinute = 0
 	cfg.Jobs.Enabled = false
 	cfg.Secret = config.Keys{KeyFile: filepath.Join(dir, "keys.json")}
-	cfg.Redis = config.Redis{Addr: o.Redis, Prefix: fmt.Sprintf("e2e:%d:%s:", os.Getpid(), filepath.Base(dir))}
+	cfg.Redis = config.Redis{Addr: o.Redis, Prefix: "e2e:" + crypt.Token(12) + ":"}
 	if cfg.DB = (config.DB{DSN: config.Secret(o.DSN)}); o.DSN == "" {
 		cfg.DB.File = storetest.SQLiteFile(tb)
 	}

@@ -92,12 +92,19 @@ func (a *App) open(ctx context.Context, deps Deps) (err error) {
 	if err != nil {
 		return err
 	}
+	a.Redis, err = redisx.Open(ctx, redisx.Options{
+		Addr: a.cfg.Redis.Addr, Password: a.cfg.Redis.Password.Reveal(), Prefix: a.cfg.Redis.Prefix,
+		Embedded: a.cfg.Redis.Embedded(), Now: deps.Clock.Now,
+	})
+	if err != nil {
+		return err
+	}
 	if deps.WeChat == nil {
-		if deps.WeChat, err = realWeChat(a.cfg.WeChat); err != nil {
+		if deps.WeChat, err = realWeChat(a.cfg.WeChat, a.Redis.TokenCache()); err != nil {
 			return err
 		}
 	}
-	retries := newRetries(a.Metrics.Registry)
+	retries := newRetries(a.Metrics.Registry) // the database last: a mistake in the settings above leaves it as it is
 	a.DB, err = store.Open(ctx, store.Options{
 		File: a.cfg.DB.File, DSN: a.cfg.DB.DSN.Reveal(), Clock: deps.Clock, Log: a.log, OnRetry: retries,
 	})
@@ -109,13 +116,6 @@ func (a *App) open(ctx context.Context, deps Deps) (err error) {
 	}
 	owner := crypt.Token(12)
 	if a.node, err = a.DB.LeaseNode(ctx, owner); err != nil {
-		return err
-	}
-	a.Redis, err = redisx.Open(ctx, redisx.Options{
-		Addr: a.cfg.Redis.Addr, Password: a.cfg.Redis.Password.Reveal(), Prefix: a.cfg.Redis.Prefix,
-		Embedded: a.cfg.Redis.Embedded(), Now: deps.Clock.Now,
-	})
-	if err != nil {
 		return err
 	}
 	a.build(deps, box, keys, owner)

@@ -21,8 +21,8 @@ const (
 	reportNote = "报酬说明"
 )
 
-// realWeChat reads the keys that the configuration names.
-func realWeChat(w config.WeChat) (*live.Client, error) {
+// realWeChat reads the keys that the configuration names. Replicas share WeChat's access token through the cache.
+func realWeChat(w config.WeChat, tokens live.TokenCache) (*live.Client, error) {
 	private, err := os.ReadFile(w.PrivateKeyFile)
 	if err != nil {
 		return nil, fmt.Errorf("wechat.private_key_file: %w", err)
@@ -34,7 +34,7 @@ func realWeChat(w config.WeChat) (*live.Client, error) {
 	return live.New(live.Config{
 		AppID: w.AppID, AppSecret: w.AppSecret.Reveal(), MchID: w.MchID, SerialNo: w.SerialNo,
 		PrivateKeyPEM: private, PublicKeyID: w.PublicKeyID, PublicKeyPEM: public, APIV3Key: w.APIV3Key.Reveal(),
-		MiniBaseURL: w.APIBase, PayBaseURL: w.PayBase,
+		MiniBaseURL: w.APIBase, PayBaseURL: w.PayBase, Cache: tokens,
 	})
 }
 
