@@ -21,7 +21,6 @@ import (
 	"fenxiao/server/base"
 	"fenxiao/server/base/clock"
 	"fenxiao/server/play"
-	"fenxiao/server/wechat/live"
 	"fenxiao/server/wechat/sim"
 )
 
@@ -106,19 +105,15 @@ func (d *demo) open(ctx context.Context) (stop func(), err error) {
 	if err != nil {
 		return nil, err
 	}
-	wxBase, err := d.wx.Start(d.beside())
+	_, err = d.wx.Start(d.beside())
 	if err != nil { // the port is taken: any other will do
-		wxBase, err = d.wx.Start("127.0.0.1:0")
+		_, err = d.wx.Start("127.0.0.1:0")
 	}
 	if err != nil {
 		return nil, err
 	}
 	closeSim := func() { _ = d.wx.Close(context.WithoutCancel(ctx)) }
-	m := d.wx.Merchant()
-	client, err := live.New(live.Config{
-		AppID: m.AppID, AppSecret: m.AppSecret, MchID: m.MchID, SerialNo: m.SerialNo, PrivateKeyPEM: m.PrivateKeyPEM,
-		PublicKeyID: m.PublicKeyID, PublicKeyPEM: m.PublicKeyPEM, APIV3Key: m.APIV3Key, MiniBaseURL: wxBase, PayBaseURL: wxBase,
-	})
+	client, err := play.ClientOf(d.wx.Merchant())
 	if err != nil {
 		closeSim()
 		return nil, err

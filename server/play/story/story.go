@@ -15,7 +15,6 @@ import (
 	"fenxiao/server/base"
 	"fenxiao/server/base/clock"
 	"fenxiao/server/play"
-	"fenxiao/server/wechat/live"
 	"fenxiao/server/wechat/sim"
 )
 
@@ -79,16 +78,11 @@ func (s *Story) open(ctx context.Context, o Options) (stop func(), err error) {
 	if err != nil {
 		return nil, err
 	}
-	wxBase, err := s.wx.Start("127.0.0.1:0")
-	if err != nil {
+	if _, err := s.wx.Start("127.0.0.1:0"); err != nil {
 		return nil, err
 	}
 	closeSim := func() { _ = s.wx.Close(context.WithoutCancel(ctx)) }
-	m := s.wx.Merchant()
-	client, err := live.New(live.Config{
-		AppID: m.AppID, AppSecret: m.AppSecret, MchID: m.MchID, SerialNo: m.SerialNo, PrivateKeyPEM: m.PrivateKeyPEM,
-		PublicKeyID: m.PublicKeyID, PublicKeyPEM: m.PublicKeyPEM, APIV3Key: m.APIV3Key, MiniBaseURL: wxBase, PayBaseURL: wxBase,
-	})
+	client, err := play.ClientOf(s.wx.Merchant())
 	if err != nil {
 		closeSim()
 		return nil, err
