@@ -51,7 +51,7 @@ func TestServe_Idle(t *testing.T) {
 		if !ok {
 			return
 		}
-		env := append(env, "FENXIAO_DSN="+dsn, "FENXIAO_REDIS_ADDR="+redis, "FENXIAO_REDIS_PREFIX=process:"+crypt.Token(12)+":")
+		env := append(env, "FENXIAO_DSN="+dsn, "FENXIAO_REDIS_ADDR="+redis, "FENXIAO_REDIS_PREFIX=process:"+strings.ToLower(crypt.Token(12))+":")
 		migrate := exec.CommandContext(t.Context(), bin, "migrate", "up")
 		migrate.Env = env
 		out, err := migrate.CombinedOutput()

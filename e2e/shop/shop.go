@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -111,7 +112,7 @@ func (s *Shop) configure(tb testing.TB, o Options) config.Config {
 	cfg.HTTP.RatePerMinute = 0
 	cfg.Jobs.Enabled = false
 	cfg.Secret = config.Keys{KeyFile: filepath.Join(dir, "keys.json")}
-	cfg.Redis = config.Redis{Addr: o.Redis, Prefix: "e2e:" + crypt.Token(12) + ":"}
+	cfg.Redis = config.Redis{Addr: o.Redis, Prefix: "e2e:" + strings.ToLower(crypt.Token(12)) + ":"}
 	if cfg.DB = (config.DB{DSN: config.Secret(o.DSN)}); o.DSN == "" {
 		cfg.DB.File = storetest.SQLiteFile(tb)
 	}
