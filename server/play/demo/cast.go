@@ -2,6 +2,8 @@ package demo
 
 import (
 	"context"
+	"maps"
+	"slices"
 
 	"fenxiao/server/base/money"
 	"fenxiao/server/play"
@@ -93,7 +95,8 @@ func (d *demo) setUp(ctx context.Context) error {
 }
 
 func (d *demo) rules(ctx context.Context) error {
-	for level, rate := range rates {
+	for _, level := range slices.Sorted(maps.Keys(rates)) {
+		rate := rates[level]
 		id, err := d.shop.LevelID(ctx, level)
 		if err != nil {
 			return err
