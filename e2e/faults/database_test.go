@@ -52,8 +52,9 @@ func TestDatabaseGone(t *testing.T) {
 	require.Less(t, run.slowest, answerTime)
 	require.Error(t, ready(t, town), "not ready without a database")
 
-	_, err = testservers.StartMariaDB(t.Context(), dir)
+	back, err := testservers.StartMariaDB(t.Context(), dir)
 	require.NoError(t, err)
+	t.Cleanup(back.Kill)
 	started := time.Now()
 	require.NoError(t, play.Await(t.Context(), func(context.Context) (bool, error) { return ready(t, town) == nil, nil }))
 	t.Logf("%d orders before, %d requests failed, slowest answer %d ms; ready %d ms after the database was back",
