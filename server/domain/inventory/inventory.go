@@ -107,8 +107,6 @@ UPDATE stock SET on_hand = on_hand + ?, reserved = reserved + ?
 WHERE sku_id = ? AND warehouse_id = ? AND on_hand + ? >= 0 AND reserved + ? >= 0 AND on_hand + ? - reserved - ? >= 0`
 	stockColumns = `sku_id, warehouse_id, on_hand, reserved, in_transit`
 	ofSQL        = `SELECT ` + stockColumns + ` FROM stock WHERE sku_id IN (?) ORDER BY sku_id, warehouse_id`
-	listSQL      = `SELECT ` + stockColumns + ` FROM stock WHERE (? = 0 OR warehouse_id = ?) ORDER BY sku_id, warehouse_id LIMIT ? OFFSET ?`
-	countSQL     = `SELECT COUNT(*) FROM stock WHERE (? = 0 OR warehouse_id = ?)`
 	movesSQL     = `SELECT ` + moveColumns + ` FROM stock_move WHERE sku_id = ? AND (? = 0 OR warehouse_id = ?) AND (? = 0 OR id < ?) ORDER BY id DESC LIMIT ?`
 	byRefSQL     = `SELECT ` + moveColumns + ` FROM stock_move WHERE kind = ? AND ref = ? AND warehouse_id = ? ORDER BY id`
 	refMovesSQL  = `SELECT ` + moveColumns + ` FROM stock_move WHERE ref = ? ORDER BY id`
@@ -239,19 +237,6 @@ func FreeOf(ctx context.Context, q store.Q, skus []base.SKUID) (map[base.SKUID]i
 		}
 	}
 	return out, nil
-}
-
-// List returns stock by SKU and warehouse; warehouse 0 is all.
-func List(ctx context.Context, q store.Q, w WarehouseID, limit, offset int) ([]Stock, error) {
-	var out []Stock
-	err := q.Select(ctx, &out, listSQL, w, w, limit, offset)
-	return out, err
-}
-
-// Count counts what List would return without its limit.
-func Count(ctx context.Context, q store.Q, w WarehouseID) (n int, err error) {
-	err = q.Get(ctx, &n, countSQL, w, w)
-	return n, err
 }
 
 // History asks for the movements of a SKU.

@@ -3,7 +3,6 @@
 package setting
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -101,13 +100,6 @@ func Put(ctx context.Context, tx *store.Tx, c Change) (version int, err error) {
 		return 0, ErrRaced
 	}
 	return version, err
-}
-
-// Decode reads a setting's JSON strictly: an unknown field is an error.
-func Decode(body []byte, into any) error {
-	d := json.NewDecoder(bytes.NewReader(body))
-	d.DisallowUnknownFields()
-	return d.Decode(into)
 }
 
 // History lists all versions, oldest first.
